@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models.signals import post_migrate
+
+
+class AssistantsConfig(AppConfig):
+    name = "assistants"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from assistants import checks  # noqa: F401  (registers the system checks)
+
+        post_migrate.connect(sync_assistants, sender=self)
+
+
+def sync_assistants(using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
+    """After every ``migrate``, as Django does for its content types and permissions."""
+    from assistants.langgraph_json import LanggraphJsonError
+    from assistants.models import Assistant
+
+    try:
+        Assistant.objects.using(using).sync()
+    except LanggraphJsonError:
+        return  # `check` reports it; a database can be migrated without graphs

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from rest_framework.exceptions import APIException
+
+
+class AssistantNotFound(APIException):
+    """No assistant of that id is served here."""
+
+    status_code = 404
+    default_code = "assistant_not_found"
+
+    def __init__(self, assistant_id: object) -> None:
+        super().__init__(f"Assistant {assistant_id} not found")
+
+
+class InvalidAssistant(APIException):
+    """A name that is neither a UUID nor a graph that is served here."""
+
+    status_code = 422
+    default_code = "invalid_assistant"
+
+    def __init__(self, name: object, graph_ids: list[str]) -> None:
+        super().__init__(
+            f"Invalid assistant: '{name}'. Must be either: a valid assistant UUID, "
+            f"or one of the registered graphs: {', '.join(graph_ids)}"
+        )
+
+
+class GraphNotFound(APIException):
+    """A search for a graph that is not served here."""
+
+    status_code = 404
+    default_code = "graph_not_found"
+
+    def __init__(self, graph_id: str, graph_ids: list[str]) -> None:
+        super().__init__(f"Graph '{graph_id}' not found. Expected one of: {graph_ids}")

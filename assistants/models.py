@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from assistants.exceptions import AssistantNotFound, GraphNotFound, InvalidAssistant
+from assistants.graphs import registry
+from assistants.pagination import Page
+
+# LangGraph's own namespace (none of Python's, though it looks like them): an assistant has the same id
+# here as on the official server (wire contract 2.2).
+NAMESPACE = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
+
+
+def system_assistant_id(graph_id: str) -> uuid.UUID:
+    return uuid.uuid5(NAMESPACE, graph_id)
+
+
+class AssistantQuerySet(models.QuerySet["Assistant"]):
+    def served(self) -> AssistantQuerySet:
+        """Those whose graph this server has."""
+        return self.filter(graph_id__in=registry.ids())
+
+    def find(self, assistant_id: str | uuid.UUID) -> Assistant:
+        """One served assistant by its UUID or by its graph's name.
+
+        Raises AssistantNotFound for an unknown UUID, InvalidAssistant for an unknown name.
+        """
+        graph_ids = registry.ids()
+        if assistant_id in graph_ids:
+            key = system_assistant_id(str(assistant_id))
+        else:
+            try:
+                key = uuid.UUID(str(assistant_id))
+            except ValueError as exc:
+                raise InvalidAssistant(assistant_id, graph_ids) from exc
+        found = self.filter(pk=key, graph_id__in=graph_ids).first()
+        if found is None and assistant_id in graph_ids:  # a graph added since the last `migrate`
+            self.sync()
+            found = self.get(pk=key)
+        if found is None:
+            raise AssistantNotFound(assistant_id)
+        return found
+
+    def search(
+        self,
+        *,
+        metadata: dict[str, Any] | None = None,
+        graph_id: str | None = None,
+        name: str | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        sort_by: str | None = None,
+        sort_order: str | None = None,
+    ) -> Page[Assistant]:
+        """A page of those that meet every condition. Raises GraphNotFound for a graph that is not served."""
+        found = self
+        if graph_id is not None:
+            if graph_id not in registry.ids():
+                raise GraphNotFound(graph_id, registry.ids())
+            found = found.filter(graph_id=graph_id)
+        if metadata:
+            found = found.filter(metadata__contains=metadata)
+        if name:
+            found = found.filter(name__icontains=name)
+        field = "id" if sort_by == "assistant_id" else sort_by or "created_at"
+        found = found.order_by(f"{'' if sort_order == 'asc' else '-'}{field}", "id")
+        return Page.of(found, limit=limit, offset=offset, total=found.count())
+
+    def sync(self) -> None:
+        """Give every graph its system assistant. Those of graphs that are gone stay: their runs name them."""
+        known = set(self.values_list("pk", flat=True))
+        self.bulk_create(
+            [
+                Assistant(
+                    pk=system_assistant_id(graph_id),
+                    graph_id=graph_id,
+                    name=graph_id,
+                    metadata={"created_by": "system"},
+                )
+                for graph_id in registry.ids()
+                if system_assistant_id(graph_id) not in known
+            ],
+            ignore_conflicts=True,
+        )
+
+
+class Assistant(models.Model):
+    """A graph with a configuration. Every graph has one of its own, made by ``sync``."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    graph_id = models.CharField(max_length=255, db_index=True)
+    name = models.CharField(max_length=255)
+    description = models.TextField(null=True, blank=True)  # noqa: DJ001  (the API tells null from "")
+    config: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, blank=True)
+    context: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, blank=True)
+    metadata: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = AssistantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            # search by metadata containment
+            GinIndex(fields=["metadata"], name="assistant_metadata_gin", opclasses=["jsonb_path_ops"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,1 @@
+"""Runs: the queue, their execution, and the log that their streams are read from."""

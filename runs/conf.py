@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from django.conf import settings
+
+
+class Settings:
+    """Shadows Django's settings: typed, with defaults, read on every access."""
+
+    @property
+    def SKEINO_WORKER_CONCURRENCY(self) -> int:
+        """How many runs one worker process executes at a time."""
+        return getattr(settings, "SKEINO_WORKER_CONCURRENCY", 100)
+
+    @property
+    def SKEINO_WORKER_POOL_SIZE(self) -> int:
+        """How many database connections a worker process opens for its queue and its checkpoints."""
+        return getattr(settings, "SKEINO_WORKER_POOL_SIZE", 10)
+
+    @property
+    def SKEINO_WORKER_NODE_THREADS(self) -> int:
+        """How many synchronous nodes and tools a worker process runs at a time."""
+        return getattr(settings, "SKEINO_WORKER_NODE_THREADS", 32)
+
+    @property
+    def SKEINO_WORKER_SHUTDOWN_SECONDS(self) -> float:
+        """How long a stopping worker lets its runs go on before it hands them back to the queue."""
+        return getattr(settings, "SKEINO_WORKER_SHUTDOWN_SECONDS", 3.0)
+
+    @property
+    def SKEINO_HEARTBEAT_SECONDS(self) -> float:
+        """A worker that gives no sign of life for this long counts as lost. It gives three in that time."""
+        return getattr(settings, "SKEINO_HEARTBEAT_SECONDS", 30.0)
+
+    @property
+    def SKEINO_EVENT_POLL_SECONDS(self) -> float:
+        """How often streams look for events unasked, in case a notification was lost."""
+        return getattr(settings, "SKEINO_EVENT_POLL_SECONDS", 2.0)
+
+    @property
+    def SKEINO_STREAM_HEARTBEAT_SECONDS(self) -> float:
+        """After how much silence a stream sends a comment, so that nobody between takes it for dead."""
+        return getattr(settings, "SKEINO_STREAM_HEARTBEAT_SECONDS", 5.0)
+
+
+conf = Settings()

@@ -1,0 +1,229 @@
+"""The reading end of the log: one reader per process, for all the streams it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import defaultdict
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import psycopg
+from django.db import DEFAULT_DB_ALIAS
+from procrastinate.contrib.django.utils import connector_params
+from psycopg import sql
+
+from runs.conf import conf
+from runs.events import CHANNEL, END
+
+logger = logging.getLogger(__name__)
+
+# How many events one follower is handed at a time: what a slow client can make this process hold.
+EVENTS_PER_READ = 500
+
+SELECT_EVENTS = """
+SELECT f.position, e.seq, e.event, e.data
+FROM unnest(%s::uuid[], %s::int[], %s::bool[]) WITH ORDINALITY AS f (run_id, after, only_end, position)
+CROSS JOIN LATERAL (
+    SELECT seq, event, data FROM runs_runevent
+    WHERE run_id = f.run_id AND seq > f.after AND (NOT f.only_end OR event = %s)
+    ORDER BY seq LIMIT %s
+) e
+ORDER BY f.position, e.seq
+"""
+SELECT_ACTIVE = "SELECT id FROM runs_run WHERE id = ANY(%s) AND status IN ('pending', 'running')"
+
+
+class Event(NamedTuple):
+    """``data`` is JSON text."""
+
+    seq: int
+    event: str
+    data: str
+
+
+class _Follower:
+    def __init__(self, run_id: uuid.UUID, after: int, only_end: bool) -> None:
+        self.run_id, self.after, self.only_end = run_id, after, only_end
+        self.has_news = True  # the first read is unasked: what there is already
+        self.delivered: asyncio.Future[list[Event] | None] | None = None
+
+
+async def follow(
+    run_id: uuid.UUID, *, after: int = 0, silence: float | None = None
+) -> AsyncIterator[list[Event]]:
+    """The run's events after number ``after``, in order and as they come, until the run has ended.
+
+    Yields them in lists of what is there, and an empty list after each ``silence`` seconds without any.
+    A run that is gone, or finished without a log, ends at once.
+    """
+    async for events in _Reader.of_this_loop().follow(_Follower(run_id, after, False), silence):
+        yield events
+
+
+async def wait_for_end(run_id: uuid.UUID) -> None:
+    """Return when the run has ended, its status committed."""
+    async for _ in _Reader.of_this_loop().follow(_Follower(run_id, 0, True), None):
+        pass
+
+
+async def close() -> None:
+    """Close the reader of the running event loop, if it has one."""
+    reader = _readers.pop(asyncio.get_running_loop(), None)
+    if reader is not None:
+        await reader.close()
+
+
+class _Reader:
+    """One connection that listens and one that reads, for any number of followers.
+
+    A notification only wakes. Followers that want events and have news are served by one query. A poll
+    backs this up, and notices runs that ended without a word: deleted, or their log pruned.
+    """
+
+    @classmethod
+    def of_this_loop(cls) -> _Reader:
+        loop = asyncio.get_running_loop()
+        if loop not in _readers:
+            _readers[loop] = cls()
+        return _readers[loop]
+
+    def __init__(self) -> None:
+        self._connect_kwargs = connector_params(DEFAULT_DB_ALIAS)
+        self._followers: dict[uuid.UUID, set[_Follower]] = defaultdict(set)
+        self._wake, self._listening = asyncio.Event(), asyncio.Event()
+        self._connection: psycopg.AsyncConnection | None = None
+        self._tasks = [
+            asyncio.create_task(self._restarted(self._listen), name="event listener"),
+            asyncio.create_task(self._restarted(self._serve), name="event reader"),
+        ]
+
+    async def follow(self, follower: _Follower, silence: float | None) -> AsyncIterator[list[Event]]:
+        # Subscribed before the first read, so that nothing falls between the two.
+        await self._listening.wait()
+        self._followers[follower.run_id].add(follower)
+        try:
+            while (events := await self._next(follower, silence)) is not None:
+                ended = bool(events) and events[-1].event == END
+                if ended:
+                    events.pop()
+                if events or not ended:
+                    yield events
+                if ended:
+                    return
+        finally:
+            self._followers[follower.run_id].discard(follower)
+            if not self._followers[follower.run_id]:
+                del self._followers[follower.run_id]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _next(self, follower: _Follower, silence: float | None) -> list[Event] | None:
+        """The follower's next events; an empty list after silence, None when the run is over without an end."""
+        if follower.delivered is None:
+            follower.delivered = asyncio.get_running_loop().create_future()
+            if follower.has_news:
+                self._wake.set()
+        done, _ = await asyncio.wait([follower.delivered], timeout=silence)
+        if not done:
+            return []
+        events = follower.delivered.result()
+        follower.delivered = None
+        if events:
+            follower.after = events[-1].seq
+        return events
+
+    async def _restarted(self, work: Any) -> None:
+        """Keep one of the two tasks going through lost connections."""
+        delay = 0.1
+        while True:
+            try:
+                await work()
+                delay = 0.1
+            except psycopg.OperationalError as exc:
+                logger.warning("The event log cannot be read, trying again in %.1f s: %s", delay, exc)
+                self._connection = None
+                self._all_have_news()
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+
+    async def _listen(self) -> None:
+        async with await psycopg.AsyncConnection.connect(**self._connect_kwargs, autocommit=True) as connection:
+            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+            self._listening.set()
+            self._all_have_news()
+            async for notification in connection.notifies():
+                for run_id in notification.payload.split(","):
+                    for follower in self._followers.get(uuid.UUID(run_id), ()):
+                        follower.has_news = True
+                        self._wake.set()
+
+    def _all_have_news(self) -> None:
+        for followers in self._followers.values():
+            for follower in followers:
+                follower.has_news = True
+        self._wake.set()
+
+    async def _serve(self) -> None:
+        """One round of reading: on news, else after the poll interval for all."""
+        while True:
+            try:
+                await asyncio.wait_for(self._wake.wait(), conf.SKEINO_EVENT_POLL_SECONDS)
+            except TimeoutError:
+                await self._poll()
+            self._wake.clear()
+            await self._read([f for f in self._wanting() if f.has_news])
+
+    def _wanting(self) -> list[_Follower]:
+        return [
+            follower
+            for followers in self._followers.values()
+            for follower in followers
+            if follower.delivered is not None and not follower.delivered.done()
+        ]
+
+    async def _poll(self) -> None:
+        followers = self._wanting()
+        if not followers:
+            return
+        # First who is active, then what there is: an end written between the two is still found.
+        connection = await self._connected()
+        rows = await connection.execute(SELECT_ACTIVE, [[f.run_id for f in followers]])
+        active = {run_id for (run_id,) in await rows.fetchall()}
+        await self._read(followers)
+        for follower in followers:
+            if follower.run_id not in active and follower.delivered and not follower.delivered.done():
+                follower.delivered.set_result(None)
+
+    async def _read(self, followers: list[_Follower]) -> None:
+        if not followers:
+            return
+        for follower in followers:
+            follower.has_news = False
+        connection = await self._connected()
+        columns = zip(*((f.run_id, f.after, f.only_end) for f in followers), strict=True)
+        rows = await connection.execute(SELECT_EVENTS, [*map(list, columns), END, EVENTS_PER_READ])
+        found: dict[int, list[Event]] = defaultdict(list)
+        for position, seq, event, data in await rows.fetchall():
+            found[position - 1].append(Event(seq, event, data))
+        for position, events in found.items():
+            follower = followers[position]
+            if len(events) == EVENTS_PER_READ:
+                follower.has_news = True  # there is probably more
+            if follower.delivered and not follower.delivered.done():
+                follower.delivered.set_result(events)
+
+    async def _connected(self) -> psycopg.AsyncConnection:
+        if self._connection is None or self._connection.closed:
+            self._connection = await psycopg.AsyncConnection.connect(**self._connect_kwargs, autocommit=True)
+        return self._connection
+
+
+_readers: WeakKeyDictionary[asyncio.AbstractEventLoop, _Reader] = WeakKeyDictionary()

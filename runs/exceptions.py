@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from rest_framework.exceptions import APIException
+
+
+class InvalidRunId(APIException):
+    """Invalid run ID: must be a UUID"""
+
+    status_code = 422
+    default_code = "invalid_run_id"
+    default_detail = __doc__
+
+
+class RunNotFound(APIException):
+    """No such run on the thread."""
+
+    status_code = 404
+    default_code = "run_not_found"
+
+    def __init__(self, run_id: object) -> None:
+        super().__init__(f"Run with ID {run_id} not found")
+
+
+class InvalidEventId(APIException):
+    """Invalid event ID: must be a number"""
+
+    status_code = 422
+    default_code = "invalid_event_id"
+    default_detail = __doc__
+
+
+class RunLost(Exception):
+    """The run is no longer this worker's: it was deleted, or another attempt has taken it over."""

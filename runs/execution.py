@@ -1,0 +1,177 @@
+"""One attempt of one run: the graph is streamed, its events go to the log, its end to the run's row."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.pregel import Pregel
+from langgraph.types import Command, StateSnapshot
+
+from runs.events.writer import EventWriter, Row
+from runs.models import Run
+from runs.stream_modes import Translator, graph_modes
+from runs.usage import UsageCallback
+from threads import messages, state
+from threads.encoding import EncodedJSON, encode, encode_for_jsonb
+from threads.models import Thread
+from threads.state import Outcome
+
+logger = logging.getLogger(__name__)
+
+# What a client's config may set beside `configurable`. LangChain would move any other key into
+# `configurable`, and there `thread_id` names whose state is read and written.
+CONFIG_KEYS = ("tags", "recursion_limit", "max_concurrency", "run_name")
+
+
+class Execution:
+    """One attempt of a claimed run. ``seq`` is the number of the log's latest event."""
+
+    graph: Pregel
+
+    def __init__(self, run: Run, events: EventWriter, *, seq: int) -> None:
+        self.run, self.events, self.seq = run, events, seq
+        self.usage = UsageCallback()
+        self.config = run_config(run, self.usage)
+        self._translator = Translator(run.kwargs["stream_mode"])
+        self._values: Any = None
+        self._interrupted = False
+
+    async def execute(self, build: Callable[[RunnableConfig], Awaitable[Pregel]]) -> tuple[Run.Status, Outcome]:
+        """Run the graph to its end or to an interrupt. The events are logged, and committed, on return.
+
+        A graph that raises, or cannot be built, is an outcome; only cancellation passes through.
+        """
+        await self._log("metadata", self._metadata())
+        try:
+            self.graph = await build(self.config)
+            await self._stream()
+            result = Run.Status.SUCCESS, await self._outcome()
+        except Exception as exc:  # whatever a graph raises
+            logger.warning("Run %s failed: %s", self.run.pk, exc, exc_info=exc, extra=self._log_fields())
+            error = {"error": type(exc).__name__, "message": str(exc)}
+            await self._log("error", error)
+            result = Run.Status.ERROR, self._failure(error)
+        await self.events.flush()
+        return result
+
+    async def _stream(self) -> None:
+        kwargs = self.run.kwargs
+        chunks = self.graph.astream(
+            await self._input(),
+            self.config,
+            context=kwargs.get("context"),
+            stream_mode=graph_modes(kwargs["stream_mode"]),
+            output_keys=self.graph.output_channels,
+            interrupt_before=kwargs.get("interrupt_before"),
+            interrupt_after=kwargs.get("interrupt_after"),
+            durability=kwargs.get("durability") or "async",
+            subgraphs=bool(kwargs.get("subgraphs")),
+        )
+        async with aclosing(chunks):  # type: ignore[type-var]
+            async for *namespace, mode, chunk in chunks:
+                # With subgraphs the namespace comes first, a tuple that is empty for the root.
+                path = namespace[0] if namespace else ()
+                if mode == "values" and not path:
+                    self._note_values(chunk)
+                await self._emit(path, mode, chunk)
+
+    async def _emit(self, namespace: tuple[str, ...], mode: str, chunk: Any) -> None:
+        event = self._translator.event(namespace, mode, chunk)
+        if event is not None:
+            await self._log(*event)
+
+    async def _log(self, event: str, data: Any) -> None:
+        self.seq += 1
+        await self.events.append(Row(self.run.pk, self.run.attempt, self.seq, event, encode(data)))
+
+    async def _input(self) -> Any:
+        """The run's input; None, which goes on from the last checkpoint, if an earlier attempt made one."""
+        if self.run.attempt > 1:
+            snapshot = await self.graph.aget_state(self.config)
+            if (snapshot.metadata or {}).get("run_id") == str(self.run.pk):
+                return None
+        command = self.run.kwargs.get("command")
+        return messages.convert(self.run.kwargs.get("input")) if command is None else Command(**command)
+
+    def _note_values(self, chunk: Any) -> None:
+        if isinstance(chunk, dict) and "__interrupt__" in chunk:
+            self._interrupted = True
+            chunk = {key: value for key, value in chunk.items() if key != "__interrupt__"}
+        self._values = chunk
+
+    async def _outcome(self) -> Outcome:
+        if not (self._interrupted or self._may_have_paused()) and self._values is not None:
+            return Outcome(thread_status=Thread.Status.IDLE, values=self._encoded(self._values))
+        # Only a checkpoint knows the tasks that wait, and whether a breakpoint was the end.
+        snapshot = await self.graph.aget_state(self.config)
+        interrupts = state.interrupts_by_task(snapshot)
+        return Outcome(
+            thread_status=Thread.Status.INTERRUPTED if snapshot.next else Thread.Status.IDLE,
+            values=self._encoded(self._snapshot_values(snapshot)),
+            interrupts=encode_for_jsonb(interrupts) if interrupts else None,
+        )
+
+    def _failure(self, error: dict[str, str]) -> Outcome:
+        return Outcome(
+            thread_status=Thread.Status.ERROR,
+            values=None if self._values is None else self._encoded(self._values),
+            error=encode_for_jsonb(error),
+        )
+
+    def _may_have_paused(self) -> bool:
+        breakpoints = (
+            self.run.kwargs.get("interrupt_before"),
+            self.run.kwargs.get("interrupt_after"),
+            self.graph.interrupt_before_nodes,
+            self.graph.interrupt_after_nodes,
+        )
+        return any(breakpoints)
+
+    def _snapshot_values(self, snapshot: StateSnapshot) -> Any:
+        return state.visible_values(snapshot.values, self.graph)
+
+    def _encoded(self, values: Any) -> EncodedJSON:
+        return encode_for_jsonb(values)
+
+    def _metadata(self) -> dict[str, Any]:
+        return {
+            "run_id": str(self.run.pk),
+            "attempt": self.run.attempt,
+            "thread_id": str(self.run.thread_id),
+        }
+
+    def _log_fields(self) -> dict[str, str]:
+        return {"run_id": str(self.run.pk), "thread_id": str(self.run.thread_id)}
+
+
+def run_config(run: Run, *callbacks: Any) -> RunnableConfig:
+    """The config a run is executed with: the client's wishes under what the server knows.
+
+    Where both name a key, the server's value holds: a client cannot point a run at another thread.
+    """
+    wished = run.kwargs.get("config") or {}
+    identity = {
+        "run_id": str(run.pk),
+        "thread_id": str(run.thread_id),
+        "graph_id": run.assistant.graph_id,
+        "assistant_id": str(run.assistant_id),
+    }
+    configurable = {
+        **run.assistant.config.get("configurable", {}),
+        **{k: v for k, v in (wished.get("configurable") or {}).items() if not k.startswith("__")},
+    }
+    config = {**run.assistant.config, **{key: wished[key] for key in CONFIG_KEYS if wished.get(key) is not None}}
+    return RunnableConfig(
+        **config
+        | {
+            "run_id": run.pk,
+            "configurable": {**configurable, **identity, "checkpoint_ns": ""},
+            "metadata": {**run.metadata, **identity, "run_attempt": run.attempt},
+            "callbacks": list(callbacks),
+        }  # type: ignore[typeddict-item]
+    )
+

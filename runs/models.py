@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from uuid_utils.compat import uuid7
+
+from assistants.models import Assistant
+from runs.events import END, notify
+from runs.exceptions import InvalidRunId, RunLost, RunNotFound
+from threads.encoding import encode, encode_for_jsonb
+from threads.exceptions import ThreadBusy, ThreadNotFound
+from threads.fields import JSONField
+from threads.models import Thread
+from threads.state import Outcome
+
+EXECUTE_TASK = "runs.execute"
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    def active(self) -> RunQuerySet:
+        """Those that wait or execute."""
+        return self.filter(status__in=Run.ACTIVE)
+
+    def find(self, run_id: str | uuid.UUID) -> Run:
+        """One run by its id. Raises InvalidRunId or RunNotFound."""
+        try:
+            key = uuid.UUID(str(run_id))
+        except ValueError as exc:
+            raise InvalidRunId from exc
+        found = self.filter(pk=key).first()
+        if found is None:
+            raise RunNotFound(run_id)
+        return found
+
+    def page(self, *, limit: int = 10, offset: int = 0, status: str | None = None) -> list[Run]:
+        """Newest first."""
+        found = self.filter(status=status) if status else self
+        return list(found.order_by("-created_at", "-id")[offset : offset + limit])
+
+    @transaction.atomic
+    def submit(
+        self,
+        thread: Thread,
+        assistant: Assistant,
+        *,
+        kwargs: dict[str, Any],
+        metadata: dict[str, Any] | None = None,
+        multitask_strategy: str = "enqueue",
+    ) -> Run:
+        """Make a run and its job in one transaction; it is executed after the thread's earlier runs.
+
+        Locks the thread's row. Raises ThreadBusy when other runs are active and the strategy is not to
+        wait for them, ThreadNotFound when the thread has just been deleted.
+        """
+        try:
+            thread = Thread.objects.select_for_update(of=("self",)).get(pk=thread.pk)
+        except Thread.DoesNotExist as exc:
+            raise ThreadNotFound(thread.pk) from exc
+        if multitask_strategy != Run.MultitaskStrategy.ENQUEUE and self.filter(thread=thread).active().exists():
+            raise ThreadBusy
+        stamp = {"graph_id": assistant.graph_id, "assistant_id": str(assistant.pk)}
+        run = Run(
+            id=uuid7(),
+            thread=thread,
+            assistant=assistant,
+            kwargs=kwargs,
+            metadata={"created_by": "system", **thread.metadata, **stamp, **(metadata or {})},
+            multitask_strategy=multitask_strategy,
+        )
+        # By name: the task itself lives above this module, and only workers need it.
+        run.job_id = app.configure_task(EXECUTE_TASK, lock=str(thread.pk)).defer(run_id=str(run.pk))
+        run.save(force_insert=True)
+        thread.occupy(metadata=stamp, config=_thread_config(kwargs.get("config") or {}))
+        return run
+
+    def claim(self, run_id: uuid.UUID) -> Run | None:
+        """Take a pending run for execution: a new attempt. None if it is gone or not pending any more."""
+        now = timezone.now()
+        claimed = self.filter(pk=run_id, status=Run.Status.PENDING).update(
+            status=Run.Status.RUNNING, attempt=F("attempt") + 1, started_at=now, updated_at=now
+        )
+        return self.select_related("thread", "assistant").get(pk=run_id) if claimed else None
+
+
+class Run(models.Model):
+    """One execution of an assistant on a thread. The row is the truth about it.
+
+    Its status changes only through the verbs here and on the queryset; each expects the status, and where
+    it matters the attempt, that it found. ``kwargs`` is what the client asked for (wire contract 3.4).
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        RUNNING = "running"
+        SUCCESS = "success"
+        ERROR = "error"
+        TIMEOUT = "timeout"
+        INTERRUPTED = "interrupted"
+
+    class MultitaskStrategy(models.TextChoices):
+        ENQUEUE = "enqueue"
+        REJECT = "reject"
+        INTERRUPT = "interrupt"
+        ROLLBACK = "rollback"
+
+    ACTIVE = (Status.PENDING, Status.RUNNING)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="runs", db_index=False)
+    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="runs")
+    job_id = models.BigIntegerField(editable=False)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
+    kwargs = JSONField(default=dict)
+    metadata = JSONField(default=dict)
+    multitask_strategy = models.CharField(
+        max_length=16, choices=MultitaskStrategy.choices, default=MultitaskStrategy.ENQUEUE
+    )
+    attempt = models.PositiveIntegerField(default=0)
+    error = JSONField(null=True)
+    usage = JSONField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["thread", "-created_at", "-id"], name="run_thread_created"),  # a thread's runs
+            models.Index(fields=["thread"], name="run_active", condition=Q(status__in=("pending", "running"))),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["thread"], name="one_running_run_per_thread", condition=Q(status="running")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def total_tokens(self) -> int:
+        return (self.usage or {}).get("total_tokens", 0)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status not in self.ACTIVE
+
+    def finish(
+        self, status: Status, outcome: Outcome, *, seq: int, usage: dict[str, int] | None = None
+    ) -> None:
+        """End this attempt: status, thread and the log's last event, number ``seq``, appear together.
+
+        The events before it must have been written. Locks the thread's row, then the run's, as ``submit``
+        does. Raises RunLost if the run is not running in this attempt any more; then nothing is changed.
+        """
+        now = timezone.now()
+        with transaction.atomic():
+            thread = Thread.objects.select_for_update(of=("self",)).filter(pk=self.thread_id).first()
+            updated = Run.objects.filter(pk=self.pk, status=Run.Status.RUNNING, attempt=self.attempt).update(
+                status=status,
+                error=outcome.error and encode_for_jsonb(outcome.error),
+                usage=usage,
+                finished_at=now,
+                updated_at=now,
+            )
+            if thread is None or not updated:
+                raise RunLost(self.pk)
+            others = Run.objects.filter(thread=thread).active().exists()
+            thread.settle(outcome, busy=others, now=now)
+            RunEvent.objects.create(run=self, seq=seq, event=END, data=encode({"status": status.value}))
+            notify([self.pk])
+
+    def release(self) -> None:
+        """Give the run back to the queue, to go on from its last checkpoint. Raises RunLost."""
+        updated = Run.objects.filter(pk=self.pk, status=Run.Status.RUNNING, attempt=self.attempt).update(
+            status=Run.Status.PENDING, updated_at=timezone.now()
+        )
+        if not updated:
+            raise RunLost(self.pk)
+
+    def last_seq(self) -> int:
+        """The number of the latest event in the log, 0 without one."""
+        return RunEvent.objects.filter(run=self).aggregate(models.Max("seq"))["seq__max"] or 0
+
+
+def _thread_config(config: dict[str, Any]) -> dict[str, Any]:
+    """What a thread keeps of a run's config (wire contract 3.3)."""
+    return {**{key: config[key] for key in ("tags", "recursion_limit") if key in config}, "configurable": {}}
+
+
+class RunEvent(models.Model):
+    """One event of a run's stream: its log, written once by the worker, read by every follower.
+
+    ``data`` is the event's JSON text as clients receive it. ``seq`` counts from 1 without gaps. The last
+    event of a finished run is ``end``, which no client sees.
+    """
+
+    pk = models.CompositePrimaryKey("run_id", "seq")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events", db_index=False)
+    seq = models.PositiveIntegerField()
+    event = models.TextField()
+    data = models.TextField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["run_id", "seq"]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.seq} {self.event}"

@@ -1,0 +1,154 @@
+"""The process that executes runs: what it holds for all of them, and how it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.pregel import Pregel
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.utils import connector_params
+from procrastinate.psycopg_connector import PsycopgConnector
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from assistants.graphs import registry
+from runs.conf import conf
+from runs.events.writer import EventWriter
+from runs.exceptions import RunLost
+from runs.execution import Execution
+from runs.models import Run
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Worker:
+    """What the runs of one process share: checkpointer, event writer, threads for the database."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any], events: EventWriter, threads: ThreadPoolExecutor) -> None:
+        self.checkpointer = AsyncPostgresSaver(pool)
+        self.events = events
+        self._threads = threads
+        self._graphs: dict[str, Pregel] = {}
+
+    async def execute(self, run_id: UUID) -> None:
+        """One attempt of the run, from claiming it to its end.
+
+        When it is cancelled, because the worker stops, the run goes back to the queue.
+        """
+        run = await self._in_database(Run.objects.claim, run_id)
+        if run is None:
+            return
+        try:
+            seq = await self._in_database(run.last_seq) if run.attempt > 1 else 0
+            execution = Execution(run, self.events, seq=seq)
+            status, outcome = await execution.execute(partial(self._graph, run.assistant.graph_id))
+            finish = partial(run.finish, seq=execution.seq + 1, usage=execution.usage.total)
+            await self._in_database(finish, status, outcome)
+        except RunLost:
+            logger.warning("Run %s is not this worker's any more.", run_id, extra={"run_id": str(run_id)})
+        except asyncio.CancelledError:
+            await self.events.flush()  # before another worker counts where the log ends
+            await self._in_database(run.release)
+            raise
+
+    async def _graph(self, graph_id: str, config: RunnableConfig) -> Pregel:
+        """The graph on this worker's checkpointer. What a factory makes is made for each run."""
+        if graph_id not in self._graphs:
+            built = await registry.abuild(graph_id, config)
+            graph = built.copy(update={"checkpointer": self.checkpointer})
+            if registry.is_factory(graph_id):
+                return graph
+            self._graphs[graph_id] = graph
+        return self._graphs[graph_id]
+
+    async def _in_database(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a model's verb in a thread that keeps its connection."""
+
+        def call() -> T:
+            close_old_connections()
+            return verb(*args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Worker]:
+    """A worker with its connections open, and the queue's app on the same pool."""
+    connect_kwargs = connector_params(DEFAULT_DB_ALIAS) | {"prepare_threshold": 5}
+    asyncio.get_running_loop().set_default_executor(NodeExecutor(conf.SKEINO_WORKER_NODE_THREADS))
+    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+        kwargs=connect_kwargs,
+        configure=_configure,
+        min_size=2,
+        max_size=conf.SKEINO_WORKER_POOL_SIZE,
+        open=False,
+    )
+    with ThreadPoolExecutor(4, "database") as threads:
+        async with pool, EventWriter(connect_kwargs).running() as events:
+            with app.replace_connector(PsycopgConnector(kwargs=connect_kwargs)):
+                async with app.open_async(pool):
+                    yield Worker(pool, events, threads)
+        threads.submit(connections.close_all)
+
+
+async def work(worker: Worker, *, wait: bool = True, install_signal_handlers: bool = True) -> None:
+    """Execute jobs until stopped, or with ``wait=False`` until there is none."""
+    await app.run_worker_async(
+        concurrency=conf.SKEINO_WORKER_CONCURRENCY,
+        wait=wait,
+        install_signal_handlers=install_signal_handlers,
+        shutdown_graceful_timeout=conf.SKEINO_WORKER_SHUTDOWN_SECONDS,
+        update_heartbeat_interval=conf.SKEINO_HEARTBEAT_SECONDS / 3,
+        stalled_worker_timeout=conf.SKEINO_HEARTBEAT_SECONDS,
+        additional_context={"worker": worker},
+    )
+
+
+class NodeExecutor(ThreadPoolExecutor):
+    """The threads of synchronous nodes and tools. After each call, their database connections are closed.
+
+    Django closes connections at the end of a request; a worker's threads see none and would keep one each.
+    """
+
+    def __init__(self, max_workers: int) -> None:
+        super().__init__(max_workers, "node")
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        return super().submit(_with_connections_closed, fn, *args, **kwargs)
+
+
+def _with_connections_closed(fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        return fn(*args, **kwargs)
+    finally:
+        for connection in connections.all(initialized_only=True):
+            connection.close()
+
+
+def use_plain_connections() -> None:
+    """Before a worker process opens its first: Django's pool is for requests. Here, a thread that a graph has made and dropped would take a
+    connection of the pool with it; a plain one is closed with the thread. The few threads that run
+    the models' verbs keep theirs.
+    """
+    for settings in connections.settings.values():
+        settings["OPTIONS"].pop("pool", None)
+        settings["CONN_MAX_AGE"] = None
+        settings["CONN_HEALTH_CHECKS"] = True
+
+
+async def _configure(connection: AsyncConnection[Any]) -> None:
+    # Not among the pool's arguments: procrastinate passes it to its listening connection itself.
+    await connection.set_autocommit(True)

@@ -1,0 +1,62 @@
+"""The ASGI application: HTTP by Django, WebSockets by Channels, static files beside both."""
+
+from __future__ import annotations
+
+import gc
+import os
+from typing import Any
+from urllib.parse import ParseResult
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "skeino_site.settings")
+django_application = get_asgi_application()
+
+# Only now, for these import models.
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import OriginValidator  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
+
+from assistants.graphs import registry  # noqa: E402
+from runs.events import reader  # noqa: E402
+from runs.routing import websocket_urlpatterns  # noqa: E402
+
+
+class BrowserOriginValidator(OriginValidator):
+    """Refuses pages of other sites. What sends no origin is no browser, and carries no one's cookies unasked."""
+
+    def valid_origin(self, parsed_origin: ParseResult | None) -> bool:
+        return parsed_origin is None or self.validate_origin(parsed_origin)
+
+
+async def lifespan(scope: Any, receive: Any, send: Any) -> None:
+    """Start by loading the graphs, so that a process that cannot serve them never takes a request."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            try:
+                registry.load_all()
+            except Exception as exc:
+                await send({"type": "lifespan.startup.failed", "message": str(exc)})
+                return
+            # What is loaded by now stays: keep it out of full collections, which pause every request.
+            gc.collect()
+            gc.freeze()
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await reader.close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+application = ProtocolTypeRouter(
+    {
+        "http": ASGIStaticFilesHandler(django_application),
+        "websocket": BrowserOriginValidator(
+            AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), settings.ALLOWED_HOSTS
+        ),
+        "lifespan": lifespan,
+    }
+)

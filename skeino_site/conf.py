@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from django.conf import settings
+
+
+class Settings:
+    """Shadows Django's settings: typed, with defaults, read on every access."""
+
+    @property
+    def SKEINO_WELCOME_MESSAGE(self) -> str:
+        """What chat clients show before the first message."""
+        return getattr(settings, "SKEINO_WELCOME_MESSAGE", "Hello! How can I help you?")
+
+    @property
+    def SKEINO_MAX_JSON_DEPTH(self) -> int:
+        """How deep objects and lists in a request's body may nest."""
+        return getattr(settings, "SKEINO_MAX_JSON_DEPTH", 100)
+
+
+conf = Settings()

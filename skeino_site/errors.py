@@ -1,0 +1,82 @@
+"""Every error as JSON: ``{"detail": "<one string>"}``, field errors beside it under ``errors``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.urls import Resolver404, resolve
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler as drf_exception_handler
+
+NOT_FOUND = {"detail": "Not Found"}
+
+
+class TemporaryRedirect(HttpResponseRedirect):
+    status_code = 307  # unlike 301 and 302, the method and the body are sent again
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """What DRF raises, with 422 for a bad body and ``detail`` a string: what the SDKs show (wire contract 2.1)."""
+    response = drf_exception_handler(exc, context)
+    if response is None:
+        return None
+    if isinstance(exc, exceptions.ValidationError):
+        response.status_code = 422
+        response.data = {"detail": first_error(exc.detail), "errors": exc.detail}
+    elif isinstance(exc, exceptions.ParseError):
+        response.status_code = 422
+    elif isinstance(exc, exceptions.MethodNotAllowed):
+        response.data = {"detail": "Method Not Allowed"}
+    return response
+
+
+def first_error(errors: Any, path: str = "") -> str:
+    """One sentence for all of them: the first, with where it is."""
+    if isinstance(errors, dict):
+        key, value = next(iter(errors.items()))
+        return first_error(value, path if key == "non_field_errors" else f"{path}.{key}".lstrip("."))
+    if isinstance(errors, list):
+        return first_error(errors[0], path)
+    return f"{path}: {errors}" if path else str(errors)
+
+
+@csrf_exempt
+def catch_all(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+    """Every path that no route has: slashes too many or too few are redirected, the rest is not found."""
+    path = request.path_info
+    for candidate in (path.rstrip("/"), f"{path}/"):
+        if candidate and candidate != path and _has_route(candidate):
+            query = request.META.get("QUERY_STRING", "")
+            prefix = request.META.get("SCRIPT_NAME", "")
+            return TemporaryRedirect(f"{prefix}{candidate}{'?' if query else ''}{query}")
+    return JsonResponse(NOT_FOUND, status=404)
+
+
+def _has_route(path: str) -> bool:
+    try:
+        return resolve(path).func is not catch_all
+    except Resolver404:
+        return False
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
+    if isinstance(exception, RequestDataTooBig):
+        return JsonResponse({"detail": "The body is larger than this server takes."}, status=413)
+    detail = "Bad Request" if isinstance(exception, SuspiciousOperation) else str(exception)
+    return JsonResponse({"detail": detail}, status=400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> JsonResponse:
+    return JsonResponse({"detail": "Forbidden"}, status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
+    return JsonResponse(NOT_FOUND, status=404)
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"detail": "Internal Server Error"}, status=500)

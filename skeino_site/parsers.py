@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import IO, Any
+
+import orjson
+from django.conf import settings
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.parsers import BaseParser
+
+from skeino_site.conf import conf
+
+
+class BodyTooLarge(APIException):
+    """The body is larger than this server takes."""
+
+    status_code = 413
+    default_code = "too_large"
+    default_detail = __doc__
+
+
+class JSONParser(BaseParser):
+    """JSON bodies, refused when Postgres or the graphs could not take them.
+
+    Whatever the content type says: clients of this API send JSON, some of them as ``text/plain``. Refused are
+    NaN and numbers beyond a double, lone surrogates, NUL characters, and nesting beyond
+    SKEINO_MAX_JSON_DEPTH. An empty body is no JSON, except where the view reads none.
+    """
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None
+    ) -> Any:
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        raw = stream.read() if limit is None else stream.read(limit + 1)
+        if limit is not None and len(raw) > limit:
+            raise BodyTooLarge(f"The body is larger than the {limit} bytes this server takes.")
+        try:
+            body = orjson.loads(raw)
+        except orjson.JSONDecodeError as exc:
+            raise ParseError("Invalid JSON in request body") from exc
+        if not isinstance(body, dict):
+            raise ParseError("The request body must be a JSON object")
+        check_depth(raw, body, conf.SKEINO_MAX_JSON_DEPTH)
+        if rb"\u0000" in raw and contains_nul(body):
+            raise ParseError("NUL characters (\\u0000) cannot be stored")
+        return body
+
+
+def check_depth(raw: bytes, body: Any, limit: int) -> None:
+    # What has fewer brackets cannot nest deeper: most bodies are done here.
+    if raw.count(b"{") + raw.count(b"[") <= limit:
+        return
+    level = [body]
+    for _ in range(limit):
+        level = [
+            child
+            for value in level
+            for child in (value.values() if isinstance(value, dict) else value)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return
+    raise ParseError(f"The request body nests deeper than {limit} levels")
+
+
+def contains_nul(body: Any) -> bool:
+    waiting = [body]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            if "\0" in value:
+                return True
+        elif isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+    return False

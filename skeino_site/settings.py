@@ -1,0 +1,176 @@
+"""Settings of the project, from the environment. The README has the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from environs import Env
+
+from assistants import langgraph_json
+from skeino_site import __version__, secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env()
+
+# What this installation makes itself lives here: the embedded Postgres and the secret key.
+DATA_DIR = Path(env.str("SKEINO_DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="") or secret_key.read_or_create(DATA_DIR / "secret_key")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# --- Skeino -----------------------------------------------------------------------------
+# The defaults stand in each app's conf.py; here is only what the environment may say.
+
+SKEINO_LANGGRAPH_JSON = Path(env.str("LANGGRAPH_JSON", default=str(BASE_DIR / "langgraph.json"))).resolve()
+SKEINO_ALLOW_ANONYMOUS = env.bool("SKEINO_ALLOW_ANONYMOUS", default=DEBUG)
+SKEINO_DEFAULT_ASSISTANT = env.str("SKEINO_DEFAULT_ASSISTANT", default=None)
+SKEINO_WORKER_CONCURRENCY = env.int("SKEINO_WORKER_CONCURRENCY", default=100)
+
+# --- Django -----------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "daphne",  # first, so that `runserver` speaks ASGI
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "procrastinate.contrib.django",
+    "assistants",
+    "threads",
+    "runs",
+    "skeino_site",
+]
+
+MIDDLEWARE = [
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "skeino_site.urls"
+ASGI_APPLICATION = "skeino_site.asgi.application"
+APPEND_SLASH = False  # the catch-all in skeino_site.errors redirects, for API and admin alike
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Database ---------------------------------------------------------------------------
+
+if env.str("DATABASE_URL", default=""):
+    DATABASES = {"default": env.dj_db_url("DATABASE_URL")}
+else:
+    # Started by the first connection that needs it, stopped with the last process that used it.
+    DATABASES = {"default": {"ENGINE": "skeino_site.embedded_postgres", "NAME": "postgres"}}
+
+# Under ASGI every request runs in a thread of its own, so only a pool can reuse connections.
+DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+    "min_size": 2,
+    "max_size": env.int("SKEINO_WEB_POOL_SIZE", default=10),
+    "timeout": 10,
+}
+
+# --- Accounts ---------------------------------------------------------------------------
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+
+# --- HTTP API ---------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["skeino_site.permissions.IsAuthenticatedOrAnonymousAllowed"],
+    "DEFAULT_PARSER_CLASSES": ["skeino_site.parsers.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "skeino_site.renderers.Always",
+    "DEFAULT_RENDERER_CLASSES": ["skeino_site.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "skeino_site.errors.exception_handler",
+    "DATETIME_FORMAT": None,  # the renderer writes datetimes, with microseconds and offset
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Skeino",
+    "DESCRIPTION": "LangGraph threads, runs and assistants over HTTP.",
+    "VERSION": __version__,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SORT_OPERATIONS": False,
+    "OAS_VERSION": "3.1.0",
+    "DISABLE_ERRORS_AND_WARNINGS": False,
+}
+
+# Bodies larger than this are refused with 413.
+DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("SKEINO_MAX_BODY_BYTES", default=20 * 1024 * 1024)
+
+_cors = langgraph_json.cors_settings(SKEINO_LANGGRAPH_JSON)
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=_cors["origins"])
+CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
+if CORS_ALLOW_ALL_ORIGINS:
+    CORS_ALLOWED_ORIGINS = []
+CORS_ALLOWED_ORIGIN_REGEXES = _cors["origin_regexes"]
+CORS_ALLOW_CREDENTIALS = _cors["credentials"]
+CORS_ALLOW_HEADERS = _cors["headers"]
+CORS_ALLOW_METHODS = _cors["methods"]
+CORS_EXPOSE_HEADERS = _cors["expose_headers"]
+CORS_PREFLIGHT_MAX_AGE = _cors["max_age"]
+CORS_ALLOW_PRIVATE_NETWORK = True
+CORS_URLS_REGEX = r"^/(?!admin/).*$"
+
+# --- Queue ------------------------------------------------------------------------------
+
+# A finished job says nothing that its run does not say better.
+PROCRASTINATE_WORKER_DEFAULTS = {"delete_jobs": "successful"}
+
+# --- The rest ---------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+SECURE_REFERRER_POLICY = "same-origin"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
+    "loggers": {
+        # Says hardly more than each run's own row does, at one line and more a run.
+        "procrastinate": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+
+from skeino_site import errors
+from skeino_site.views import MetaViewSet
+
+urlpatterns = [
+    path("ok", MetaViewSet.as_view({"get": "ok"})),
+    path("info", MetaViewSet.as_view({"get": "info"})),
+    path("api/health", MetaViewSet.as_view({"get": "health"})),
+    path("api/initial-message", MetaViewSet.as_view({"get": "initial_message"})),
+    path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),
+    path("", include("assistants.urls")),
+    path("", include("threads.urls")),
+    path("", include("runs.urls")),
+    path("admin/", admin.site.urls),
+    re_path(r"^.*$", errors.catch_all),
+]
+
+handler400 = "skeino_site.errors.bad_request"
+handler403 = "skeino_site.errors.permission_denied"
+handler404 = "skeino_site.errors.not_found"
+handler500 = "skeino_site.errors.server_error"

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class ThreadsConfig(AppConfig):
+    name = "threads"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        post_migrate.connect(setup_checkpointer, sender=self)
+
+
+def setup_checkpointer(**kwargs: Any) -> None:
+    """After every ``migrate``: LangGraph numbers its own migrations and applies what is missing."""
+    from threads import checkpointer
+
+    checkpointer.setup()

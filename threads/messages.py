@@ -1,0 +1,26 @@
+"""Messages in the input of a run: from the forms that clients send to LangChain's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.messages import BaseMessage, convert_to_messages
+
+
+def convert(value: Any) -> Any:
+    """Input with its ``messages`` as LangChain messages; anything else as it came.
+
+    Raises ValueError, with a sentence for the client, for a message that cannot be converted.
+    """
+    if not isinstance(value, dict) or not isinstance(value.get("messages"), list):
+        return value
+    return {**value, "messages": [_convert(message) for message in value["messages"]]}
+
+
+def _convert(message: Any) -> BaseMessage | Any:
+    if not isinstance(message, dict) or not ({"role", "type"} & message.keys()):
+        return message
+    try:
+        return convert_to_messages([message])[0]
+    except (ValueError, TypeError, NotImplementedError) as exc:
+        raise ValueError(f"Invalid message: {str(exc).splitlines()[0]}") from exc

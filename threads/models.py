@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.db import IntegrityError, models, transaction
+from django.db.models import F, Q, Value
+from django.db.models.expressions import CombinedExpression
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from assistants.pagination import Page
+from threads import checkpointer
+from threads.conf import conf
+from threads.exceptions import InvalidThreadId, ThreadExists, ThreadNotFound
+from threads.fields import JSONField
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+    from threads.state import Outcome
+
+
+class ThreadQuerySet(models.QuerySet["Thread"]):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> ThreadQuerySet:
+        """The threads this user may see. The only place that knows; what is left out does not exist for them."""
+        if not user.is_authenticated:
+            return self.filter(owner=None) if conf.SKEINO_ALLOW_ANONYMOUS else self.none()
+        if user.has_perm("threads.view_all_threads"):  # type: ignore[union-attr]  # PermissionsMixin
+            return self
+        return self.filter(owner=user)
+
+    def find(self, thread_id: str | uuid.UUID) -> Thread:
+        """One thread by its id. Raises InvalidThreadId or ThreadNotFound."""
+        try:
+            key = uuid.UUID(str(thread_id))
+        except ValueError as exc:
+            raise InvalidThreadId from exc
+        found = self.filter(pk=key).first()
+        if found is None:
+            raise ThreadNotFound(thread_id)
+        return found
+
+    def find_or_open(
+        self, thread_id: str | uuid.UUID, *, user: AbstractBaseUser | AnonymousUser
+    ) -> Thread:
+        """One thread by its id, created if there is none. Raises as ``find``, also for other users' threads."""
+        try:
+            return self.find(thread_id)
+        except ThreadNotFound as missing:
+            try:
+                return self.open(user=user, thread_id=uuid.UUID(str(thread_id)), if_exists="do_nothing")
+            except ThreadExists:
+                raise missing from None
+
+    def open(
+        self,
+        *,
+        user: AbstractBaseUser | AnonymousUser,
+        thread_id: uuid.UUID | None = None,
+        metadata: dict[str, Any] | None = None,
+        if_exists: str = "raise",
+    ) -> Thread:
+        """Create a thread of the user's, or with ``if_exists="do_nothing"`` return the one that is there.
+
+        Raises ThreadExists, also for a thread that the user may not see.
+        """
+        thread = Thread(
+            id=thread_id or uuid7(), owner=user if user.is_authenticated else None, metadata=metadata or {}
+        )
+        try:
+            with transaction.atomic():
+                thread.save(force_insert=True)
+        except IntegrityError as exc:
+            visible = Thread.objects.visible_to(user).filter(pk=thread.id).first()
+            if visible is None or if_exists != "do_nothing":
+                raise ThreadExists(thread.id) from exc
+            return visible
+        return thread
+
+    def search(
+        self,
+        *,
+        ids: list[uuid.UUID] | None = None,
+        metadata: dict[str, Any] | None = None,
+        values: dict[str, Any] | None = None,
+        status: str | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        sort_by: str | None = None,
+        sort_order: str | None = None,
+    ) -> Page[Thread]:
+        """A page of those that meet every condition, newest first unless told otherwise. Two queries at most."""
+        found = self
+        if ids:
+            found = found.filter(pk__in=ids)
+        if metadata:
+            found = found.filter(metadata__contains=metadata)
+        if values:
+            found = found.filter(values__contains=values)
+        if status:
+            found = found.filter(status=status)
+        field = "id" if sort_by == "thread_id" else sort_by or "created_at"
+        direction = "" if sort_order == "asc" else "-"
+        return Page.of(found.order_by(f"{direction}{field}", f"{direction}id"), limit=limit, offset=offset)
+
+    @transaction.atomic
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete the threads with their runs, events and checkpoints."""
+        checkpointer.delete([str(key) for key in self.values_list("pk", flat=True)])
+        return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
+
+class Thread(models.Model):
+    """A conversation: what runs on it share. Its state lives in checkpoints under the same id.
+
+    ``values`` and ``interrupts`` are copies of what the latest checkpoint holds, for lists and searches.
+    """
+
+    class Status(models.TextChoices):
+        IDLE = "idle"
+        BUSY = "busy"
+        INTERRUPTED = "interrupted"
+        ERROR = "error"
+
+    class TTLStrategy(models.TextChoices):
+        DELETE = "delete"
+        KEEP_LATEST = "keep_latest"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="threads",
+        db_index=False,  # the indexes below begin with it
+    )
+    external_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001  (null is "has none")
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.IDLE)
+    metadata = JSONField(default=dict, blank=True)
+    config = JSONField(default=dict, blank=True)
+    values = JSONField(null=True, blank=True, editable=False)
+    interrupts = JSONField(null=True, blank=True, editable=False)
+    error = JSONField(null=True, blank=True, editable=False)
+    ttl_minutes = models.FloatField(null=True, blank=True)
+    ttl_strategy = models.CharField(max_length=16, choices=TTLStrategy.choices, default=TTLStrategy.DELETE)
+    expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    state_updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ThreadQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        permissions = [("view_all_threads", "Can view the threads of all users")]
+        # No index on status, values or the other times: every run changes them, and an update that touches
+        # no indexed column leaves the indexes alone (HOT).
+        indexes = [
+            models.Index(fields=["owner", "-created_at", "-id"], name="thread_owner_created"),  # a user's list
+            models.Index(fields=["-created_at", "-id"], name="thread_created"),  # everybody's list
+            GinIndex(fields=["metadata"], name="thread_metadata_gin", opclasses=["jsonb_path_ops"]),
+            models.Index(fields=["expires_at"], name="thread_expires", condition=Q(expires_at__isnull=False)),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "external_id"],
+                name="thread_external_id_per_owner",
+                condition=Q(external_id__isnull=False),
+            ),
+            # SQL holds null owners for different ones.
+            models.UniqueConstraint(
+                fields=["external_id"],
+                name="thread_external_id_without_owner",
+                condition=Q(external_id__isnull=False, owner=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def graph_id(self) -> str | None:
+        """The graph of the latest run, or of the metadata given at creation."""
+        return self.metadata.get("graph_id")
+
+    def merge_metadata(self, metadata: dict[str, Any]) -> None:
+        """Add keys and replace those that are there, in one statement: no concurrent edit is lost."""
+        Thread.objects.filter(pk=self.pk).update(
+            metadata=CombinedExpression(F("metadata"), "||", Value(metadata, output_field=JSONField())),
+            updated_at=timezone.now(),
+        )
+        self.refresh_from_db()
+
+    def occupy(self, *, metadata: dict[str, Any], config: dict[str, Any]) -> None:
+        """A run is coming: the thread is busy, and stamped with what runs on it. Call with its row locked."""
+        self.status = Thread.Status.BUSY
+        self.metadata = {**self.metadata, **metadata}
+        self.config = config
+        self.updated_at = timezone.now()
+        self.save(update_fields=["status", "metadata", "config", "updated_at"])
+
+    def settle(self, outcome: Outcome, *, busy: bool, now: datetime) -> None:
+        """A run has ended: take over its state. ``busy`` if more runs wait. Call with its row locked."""
+        self.status = Thread.Status.BUSY if busy else outcome.thread_status
+        self.interrupts, self.error = outcome.interrupts, outcome.error
+        fields = ["status", "interrupts", "error", "updated_at"]
+        if outcome.values is not None:
+            self.values, self.state_updated_at = outcome.values, now
+            fields += ["values", "state_updated_at"]
+        self.updated_at = now
+        self.save(update_fields=fields)
+
+    @transaction.atomic
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete the thread with its runs, events and checkpoints."""
+        checkpointer.delete([str(self.pk)])
+        return super().delete(*args, **kwargs)
