@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from runs.models import Run
 from runs.stream_modes import DEFAULT, STREAM_MODES
 from threads import messages
+
+MODE_SCHEMA = {"type": "string", "enum": list(STREAM_MODES)}
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):
@@ -39,6 +42,9 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         read_only_fields = fields
 
 
+@extend_schema_field(
+    {"oneOf": [MODE_SCHEMA, {"type": "array", "items": MODE_SCHEMA}], "default": DEFAULT}
+)
 class StreamModeField(serializers.Field):  # type: ignore[type-arg]
     """One mode or a list of them, without repetitions; nothing and an empty list are ``values``."""
 
@@ -57,6 +63,9 @@ class StreamModeField(serializers.Field):  # type: ignore[type-arg]
         return value
 
 
+@extend_schema_field(
+    {"oneOf": [{"type": "string", "enum": ["*"]}, {"type": "array", "items": {"type": "string"}}]}
+)
 class BreakpointsField(serializers.Field):  # type: ignore[type-arg]
     """``"*"`` or a list of nodes."""
 

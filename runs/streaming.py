@@ -7,14 +7,14 @@ from functools import wraps
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import connections
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
-from rest_framework.response import Response
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from runs.conf import conf
+from runs.connections import close_all
 from runs.events import reader
 from runs.models import Run
 from runs.sse import HEARTBEAT, frame
+from threads.encoding import encode
 
 
 def event_stream(run: Run) -> StreamingHttpResponse:
@@ -40,25 +40,40 @@ async def _frames(run: Run) -> AsyncIterator[bytes]:
         ) or HEARTBEAT
 
 
-class AnswerWhenEnded(Response):
-    """The response to a request that waits for its run; ``answer`` fills it in when the run has ended."""
+class AnswerWhenEnded(StreamingHttpResponse):
+    """The response to a request that waits for its run: ``wait``, then send what ``answer`` makes.
 
-    def __init__(self, run: Run, answer: Callable[[Run], tuple[Any, dict[str, str]]]) -> None:
+    It counts as streaming, so that middleware adds headers and asks for no content.
+    """
+
+    def __init__(self, run: Run, respond: Callable[[Run], tuple[Any, dict[str, str]]]) -> None:
         super().__init__()
-        self._run, self._answer = run, answer
+        self._run_id, self._respond = run.pk, respond
 
     async def wait(self) -> None:
-        await reader.wait_for_end(self._run.pk)
-        run = await Run.objects.select_related("thread").aget(pk=self._run.pk)
-        self.data, headers = self._answer(run)
-        for name, value in headers.items():
-            self.headers[name] = value
+        await reader.wait_for_end(self._run_id)
+
+    def answer(self) -> HttpResponse:
+        """The final response, with this one's headers. A run that was deleted meanwhile is not found."""
+        try:
+            run = Run.objects.get(pk=self._run_id)
+        except Run.DoesNotExist:
+            body, status, headers = {"detail": f"Run with ID {self._run_id} not found"}, 404, {}
+        else:
+            (body, headers), status = self._respond(run), 200
+        content = encode(body).encode()
+        headers = {**self.headers, **headers, "Content-Type": "application/json"}
+        response = HttpResponse(content, status=status, headers=headers | {"Content-Length": str(len(content))})
+        response.cookies = self.cookies
+        return response
 
 
 class WaitingViewMixin:
     """For viewsets with actions that stream or wait: the actions are synchronous, what comes after is not.
 
-    The request's database connection goes back to the pool first: a stream may last for hours.
+    A handler that knows AnswerWhenEnded takes the view from ``synchronous`` and waits itself. Under Django's
+    own handlers the view is asynchronous and waits, and the request's database connection is closed first:
+    a stream may last for hours.
     """
 
     @classmethod
@@ -68,16 +83,12 @@ class WaitingViewMixin:
         @wraps(view)
         async def waiting_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             response = await sync_to_async(view)(request, *args, **kwargs)
-            if response.streaming or isinstance(response, AnswerWhenEnded):
-                await sync_to_async(_give_back_connections)()
+            if response.streaming:
+                await sync_to_async(close_all)()
             if isinstance(response, AnswerWhenEnded):
                 await response.wait()
+                return await sync_to_async(response.answer)()
             return response
 
+        waiting_view.synchronous = view  # type: ignore[attr-defined]
         return waiting_view
-
-
-def _give_back_connections() -> None:
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close()

@@ -27,7 +27,7 @@ class RunViewSet(WaitingViewMixin, ViewSet):
             OpenApiParameter("X-Tokens-Used", int, "header", response=True, description="Tokens of the run."),
         ],
     )
-    def create(self, request: Request, thread_id: str) -> Response:
+    def create(self, request: Request, thread_id: str) -> HttpResponseBase:
         """Execute a run and answer when it has ended, well or badly: see its `status`."""
         return AnswerWhenEnded(self.submit(request, thread_id), finished_run)
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.pregel import Pregel
@@ -23,6 +23,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from assistants.graphs import registry
 from runs.conf import conf
+from runs.connections import close_all, drop_dead
 from runs.events.writer import EventWriter
 from runs.exceptions import RunLost
 from runs.execution import Execution
@@ -78,7 +79,7 @@ class Worker:
         """Call a model's verb in a thread that keeps its connection."""
 
         def call() -> T:
-            close_old_connections()
+            drop_dead()
             return verb(*args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
@@ -134,19 +135,7 @@ def _with_connections_closed(fn: Callable[P, T], *args: P.args, **kwargs: P.kwar
     try:
         return fn(*args, **kwargs)
     finally:
-        for connection in connections.all(initialized_only=True):
-            connection.close()
-
-
-def use_plain_connections() -> None:
-    """Before a worker process opens its first: Django's pool is for requests. Here, a thread that a graph has made and dropped would take a
-    connection of the pool with it; a plain one is closed with the thread. The few threads that run
-    the models' verbs keep theirs.
-    """
-    for settings in connections.settings.values():
-        settings["OPTIONS"].pop("pool", None)
-        settings["CONN_MAX_AGE"] = None
-        settings["CONN_HEALTH_CHECKS"] = True
+        close_all()
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:

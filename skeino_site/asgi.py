@@ -7,10 +7,10 @@ import os
 from typing import Any
 from urllib.parse import ParseResult
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "skeino_site.settings")
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 # Only now, for these import models.
 from channels.auth import AuthMiddlewareStack  # noqa: E402
@@ -22,6 +22,7 @@ from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: 
 from assistants.graphs import registry  # noqa: E402
 from runs.events import reader  # noqa: E402
 from runs.routing import websocket_urlpatterns  # noqa: E402
+from skeino_site.handler import ThreadedASGIHandler  # noqa: E402
 
 
 class BrowserOriginValidator(OriginValidator):
@@ -53,7 +54,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
 
 application = ProtocolTypeRouter(
     {
-        "http": ASGIStaticFilesHandler(django_application),
+        "http": ASGIStaticFilesHandler(ThreadedASGIHandler()),
         "websocket": BrowserOriginValidator(
             AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), settings.ALLOWED_HOSTS
         ),

@@ -16,5 +16,13 @@ class Settings:
         """How deep objects and lists in a request's body may nest."""
         return getattr(settings, "SKEINO_MAX_JSON_DEPTH", 100)
 
+    @property
+    def SKEINO_WEB_THREADS(self) -> int:
+        """How many requests a web process works on at a time, each on a database connection of its own.
+
+        Requests that stream or wait for a run do not count.
+        """
+        return getattr(settings, "SKEINO_WEB_THREADS", 8)
+
 
 conf = Settings()

@@ -69,19 +69,18 @@ class Child:
 class Supervisor:
     """Starts children, notices when one ends, and ends the rest."""
 
-    def __init__(self, signals: StopSignals, environment: Mapping[str, str]) -> None:
+    def __init__(self, signals: StopSignals) -> None:
         self._signals = signals
-        self._environment = environment
         self._children: list[Child] = []
 
-    def start(self, name: str, command: Sequence[str]) -> None:
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         with self._signals.postponed():
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                env=self._environment,
+                env=environment,
                 start_new_session=True,  # a Ctrl-C is for us alone
-                preexec_fn=_dying_with(os.getpid()),
+                preexec_fn=_dying_with(os.getpid()),  # noqa: PLW1509  (calls one C function)
             )
             self._children.append(Child(name, process))
 
@@ -95,7 +94,7 @@ class Supervisor:
         return child
 
     def stop(self, patience: float) -> None:
-        """Ask all children to end, and kill those that are still there when patience or a second signal is."""
+        """Ask all children to end; kill the rest when patience runs out or a second signal arrives."""
         try:
             for child in self._children:
                 if child.process.poll() is None:

@@ -26,6 +26,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SKEINO_LANGGRAPH_JSON = Path(env.str("LANGGRAPH_JSON", default=str(BASE_DIR / "langgraph.json"))).resolve()
 SKEINO_ALLOW_ANONYMOUS = env.bool("SKEINO_ALLOW_ANONYMOUS", default=DEBUG)
 SKEINO_DEFAULT_ASSISTANT = env.str("SKEINO_DEFAULT_ASSISTANT", default=None)
+SKEINO_WEB_THREADS = env.int("SKEINO_WEB_THREADS", default=8)
 SKEINO_WORKER_CONCURRENCY = env.int("SKEINO_WORKER_CONCURRENCY", default=100)
 
 # --- Django -----------------------------------------------------------------------------
@@ -87,12 +88,8 @@ else:
     # Started by the first connection that needs it, stopped with the last process that used it.
     DATABASES = {"default": {"ENGINE": "skeino_site.embedded_postgres", "NAME": "postgres"}}
 
-# Under ASGI every request runs in a thread of its own, so only a pool can reuse connections.
-DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
-    "min_size": 2,
-    "max_size": env.int("SKEINO_WEB_POOL_SIZE", default=10),
-    "timeout": 10,
-}
+# Connections last as long as the threads that requests are served in (skeino_site.handler).
+DATABASES["default"]["CONN_MAX_AGE"] = None
 
 # --- Accounts ---------------------------------------------------------------------------
 
@@ -129,7 +126,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SORT_OPERATIONS": False,
     "OAS_VERSION": "3.1.0",
-    "DISABLE_ERRORS_AND_WARNINGS": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ThreadStatus": "threads.models.Thread.Status",
+        "RunStatus": "runs.models.Run.Status",
+    },
 }
 
 # Bodies larger than this are refused with 413.
@@ -170,7 +170,6 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
     "loggers": {
-        # Says hardly more than each run's own row does, at one line and more a run.
-        "procrastinate": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},  # a client's mistake is the client's to know
     },
 }

@@ -1,10 +1,6 @@
-"""The steps before ``manage.py serve`` starts its processes. Each fails with one line that says what to do."""
+"""What ``manage.py serve`` does before it starts processes. Each step fails with one line: a CommandError."""
 
 from __future__ import annotations
-
-import errno
-import ipaddress
-import socket
 
 import django.db
 import psycopg
@@ -13,27 +9,12 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
 from skeino_site import embedded_postgres
 
 CONNECT_TIMEOUT = 10  # seconds
-
-
-def check_port_is_free(host: str, port: int) -> None:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself does
-            probe.bind(address)
-    except socket.gaierror as exc:
-        raise CommandError(f"The host {host} is not known: {exc.strerror}.") from exc
-    except OSError as exc:
-        if exc.errno == errno.EADDRINUSE:
-            raise CommandError(
-                f"Port {port} on {host} is in use. Stop what uses it, or set PORT to another one."
-            ) from exc
-        raise CommandError(f"Port {port} on {host} cannot be used: {exc.strerror}.") from exc
 
 
 def start_embedded_postgres() -> str:
@@ -91,16 +72,11 @@ def migrate() -> None:
 
 
 def close_connections() -> None:
-    """Including the pool, whose threads would not survive the start of a process."""
-    django.db.connections.close_all()
-    django.db.connection.close_pool()
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    """Including the pool and its threads."""
+    for connection in django.db.connections.all(initialized_only=True):
+        connection.close()
+        if isinstance(connection, DatabaseWrapper):
+            connection.close_pool()
 
 
 def _one_line(message: object) -> str:

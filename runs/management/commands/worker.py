@@ -20,7 +20,6 @@ class Command(BaseCommand):
             registry.load_all()
         except (GraphLoadError, LanggraphJsonError) as exc:
             raise CommandError(str(exc)) from exc
-        worker.use_plain_connections()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._work())
 

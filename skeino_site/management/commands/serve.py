@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import http.client
 import os
 import sys
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from skeino_site import embedded_postgres, startup
+from skeino_site.endpoint import Endpoint
 from skeino_site.processes import Child, StopRequested, StopSignals, Supervisor
 
 START_PATIENCE = 60.0  # seconds
@@ -20,7 +20,7 @@ STOP_PATIENCE = 8.0  # below the ten that container managers commonly grant
 
 
 class Command(BaseCommand):
-    help = "Check, migrate and run the server: web and worker processes and, without DATABASE_URL, PostgreSQL."
+    help = "Check, migrate and run the server: web processes, workers and, without DATABASE_URL, PostgreSQL."
     requires_system_checks: list[str] = []  # they are one of the steps
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -31,17 +31,16 @@ class Command(BaseCommand):
         parser.add_argument("--web", default=environ.get("WEB_CONCURRENCY") or "1", help="answer requests")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.host = options["host"]
-        self.port = _number("PORT", options["port"], 65535)
-        self.workers = _number("SKEINO_WORKERS", options["workers"], 1000)
-        self.web = _number("WEB_CONCURRENCY", options["web"], 1000)
+        self.endpoint = Endpoint(options["host"], _number("PORT", str(options["port"]), 65535))
+        self.workers = _number("SKEINO_WORKERS", str(options["workers"]), 1000)
+        self.web = _number("WEB_CONCURRENCY", str(options["web"]), 1000)
         signals = StopSignals()
         signals.catch()
         self.supervisor = Supervisor(signals)
         try:
             self._serve()
         except StopRequested:
-            pass
+            self._say("Stopping.")
         finally:
             self._stop()
 
@@ -53,15 +52,17 @@ class Command(BaseCommand):
         self._fail(self.supervisor.wait())
 
     def _stop(self) -> None:
-        self._say("Stopping.")
         self.supervisor.stop(STOP_PATIENCE)
         startup.close_connections()
-        embedded_postgres.stop(settings.DATA_DIR)
+        try:
+            embedded_postgres.stop(settings.DATA_DIR)
+        except embedded_postgres.EmbeddedPostgresError as exc:
+            raise CommandError(str(exc)) from exc
 
     def _prepare(self) -> dict[str, str]:
-        """Everything that can fail before a process starts. Returns what their environment needs."""
-        self._say(f"Checking that port {self.port} on {self.host} is free.")
-        startup.check_port_is_free(self.host, self.port)
+        """Find out what is wrong before a process starts. Returns what the processes' environment needs."""
+        self._say(f"Checking that port {self.endpoint.port} on {self.endpoint.host} is free.")
+        self.endpoint.check_is_free()
         database_url = self._open_database()
         self._say("Running Django's system checks.")
         for warning in startup.run_system_checks():
@@ -84,7 +85,7 @@ class Command(BaseCommand):
         return startup.start_embedded_postgres()
 
     def _anonymous_access(self) -> dict[str, str]:
-        if not startup.is_loopback(self.host) or os.environ.get("SKEINO_ALLOW_ANONYMOUS"):
+        if not self.endpoint.is_loopback or os.environ.get("SKEINO_ALLOW_ANONYMOUS"):
             return {}
         self._say(
             "Anyone on this machine may use the API without logging in; "
@@ -94,23 +95,47 @@ class Command(BaseCommand):
 
     def _start_processes(self, environment: dict[str, str]) -> None:
         self._say(f"Starting web processes: {self.web}, workers: {self.workers}.")
-        environment = os.environ | environment
-        self.supervisor.start("web", self._web_command(), environment)
+        environment = {**os.environ, **environment}
+        self.supervisor.start("web process", self._web_command(), environment)
         for number in range(1, self.workers + 1):
             worker = [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"]
             self.supervisor.start(f"worker {number}", worker, environment)
 
     def _web_command(self) -> list[str]:
-        command = [sys.executable, "-m", "uvicorn", settings.ASGI_APPLICATION.replace(".application", ":application")]
-        command += ["--app-dir", str(settings.BASE_DIR), "--host", self.host, "--port", str(self.port)]
-        command += ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "3"]
+        command = [sys.executable, "-m", "uvicorn", "skeino_site.asgi:application"]
+        command += ["--app-dir", str(settings.BASE_DIR)]  # the working directory may be another
+        command += ["--host", self.endpoint.host, "--port", str(self.endpoint.port)]
+        command += ["--no-access-log", "--log-level", "warning"]
+        command += ["--timeout-graceful-shutdown", "3"]  # an open stream can be joined again later
         return command + (["--workers", str(self.web)] if self.web > 1 else [])
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + START_PATIENCE
-        while not self._answers():
-            if ended := self.supervisor.ended():
-                self._fail(ended)
+        while not self.endpoint.answers():
+            if child := self.supervisor.ended():
+                self._fail(child)
             if time.monotonic() > deadline:
-                raise CommandError(f"The web process did not answer {self._url('/ok')} for {START_PATIENCE:.0f} s.")
+                url = self.endpoint.url("/ok")
+                raise CommandError(f"{url} was not answered with 200 for {START_PATIENCE:.0f} seconds.")
             time.sleep(0.05)
+
+    def _welcome(self) -> None:
+        url = self.endpoint.url
+        self._say("Ready. Ctrl-C stops everything.")
+        self._say(f"  API    {url('')}")
+        self._say(f"  Docs   {url('/docs')}")
+        self._say(f"  Admin  {url('/admin/')}")
+        self._say("A superuser is made with: .venv/bin/python manage.py createsuperuser")
+
+    def _fail(self, child: Child) -> NoReturn:
+        raise CommandError(f"The {child.name} {child.outcome}; the rest is stopped too.")
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+
+def _number(name: str, text: str, most: int) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise CommandError(f"{name} must be a number from 1 to {most}, not {text!r}.")
+    return int(text)

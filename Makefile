@@ -1,0 +1,64 @@
+# What a person types. Each target says what it does while it does it.
+
+PYTHON ?= python3
+ARGS ?=
+
+PACKAGES = assistants threads runs skeino_site examples tests
+RUN = .venv/bin/python
+PIP = $(RUN) -m pip --quiet --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL = help
+.PHONY: serve test lint format constraints clean help
+
+serve: .venv/.runtime  ## Set everything up if need be, and run the server; ARGS are those of `manage.py serve`
+	@exec $(RUN) manage.py serve $(ARGS)
+
+test: .venv/.development  ## Run the tests; ARGS go to pytest, as in make test ARGS="-k threads"
+	@exec $(RUN) -m pytest $(ARGS)
+
+lint: .venv/.development  ## Check style, types, the direction of imports, migrations and the OpenAPI document
+	@echo "ruff"; $(RUN) -m ruff check $(PACKAGES) manage.py
+	@echo "ruff format"; $(RUN) -m ruff format --check $(PACKAGES) manage.py
+	@echo "mypy"; $(RUN) -m mypy $(PACKAGES)
+	@echo "import-linter"; .venv/bin/lint-imports --no-cache
+	@echo "manage.py check"; $(RUN) manage.py check --fail-level WARNING
+	@echo "manage.py makemigrations --check"; $(RUN) manage.py makemigrations --check --dry-run
+	@echo "manage.py spectacular"; $(RUN) manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+format: .venv/.development  ## Rewrite the code in its style
+	@$(RUN) -m ruff check --fix $(PACKAGES) manage.py
+	@$(RUN) -m ruff format $(PACKAGES) manage.py
+
+constraints:  ## Write constraints.txt anew: the newest versions that the requirements allow
+	@echo "Installing requirements-dev.txt into an empty environment"
+	@rm -rf .venv/constraints && $(PYTHON) -m venv .venv/constraints
+	@.venv/constraints/bin/python -m pip --quiet --disable-pip-version-check install -r requirements-dev.txt
+	@{ echo "# Exact tested versions, written by \`make constraints\`."; \
+	   .venv/constraints/bin/python -m pip freeze --local | grep -E '^[A-Za-z0-9._-]+==[^ ]+$$'; } > constraints.txt
+	@rm -rf .venv/constraints
+	@echo "Wrote constraints.txt"
+
+clean:  ## Delete the environment and all caches; your database in .data stays
+	rm -rf .venv .data/test .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find $(PACKAGES) -name __pycache__ -prune -exec rm -rf {} +
+
+help:  ## Print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+.venv/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Python 3.11 or newer is needed, and $(PYTHON) is `$(PYTHON) -V 2>&1`. Try: make PYTHON=python3.12" >&2; \
+	    exit 1; }
+	@echo "Making .venv with $(PYTHON)"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.runtime: .venv/.created requirements.txt constraints.txt
+	@echo "Installing requirements.txt into .venv"
+	@$(PIP) install -r requirements.txt -c constraints.txt
+	@touch $@
+
+.venv/.development: .venv/.created requirements.txt requirements-dev.txt constraints.txt
+	@echo "Installing requirements-dev.txt into .venv"
+	@$(PIP) install -r requirements-dev.txt -c constraints.txt
+	@touch .venv/.runtime $@

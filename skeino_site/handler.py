@@ -1,0 +1,89 @@
+"""Django's ASGI handler with one hop between the event loop and a thread per request.
+
+Django's own handler makes a thread for each request, and takes a hop into it for every middleware's half, the
+view, the rendering and the signals: some twenty hops, and no database connection outlives the request. Here,
+a few lasting threads run a request's whole synchronous part, each on its own lasting connection; what streams
+or waits goes on on the event loop, holding neither. The decision is told in docs/decisions/0003.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from django.core import signals
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
+
+from runs.connections import drop_dead
+from runs.streaming import AnswerWhenEnded
+from skeino_site.conf import conf
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ThreadedASGIHandler(ASGIHandler):
+    """Serves HTTP with synchronous middleware and views in ``SKEINO_WEB_THREADS`` threads."""
+
+    def __init__(self) -> None:
+        super(ASGIHandler, self).__init__()
+        self.load_middleware(is_async=False)
+        self._threads = ThreadPoolExecutor(conf.SKEINO_WEB_THREADS, "request")
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
+        with body:
+            response = await self._in_thread(self._respond, scope, body)
+            if response.streaming:
+                await self._until_disconnect(self._send_at_leisure(response, send), receive)
+                await self._in_thread(response.close)
+            else:
+                await self.send_response(response, send)
+
+    def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        return super().make_view_atomic(getattr(view, "synchronous", view))
+
+    def _respond(self, scope: Any, body: Any) -> HttpResponseBase:
+        """The request's synchronous part. A response that does not stream is finished with it."""
+        drop_dead()
+        set_script_prefix(get_script_prefix(scope))
+        signals.request_started.send(sender=self.__class__, scope=scope)
+        request, response = self.create_request(scope, body)
+        if request is not None:
+            response = self.get_response(request)
+        if not response.streaming:
+            response.close()
+        return response
+
+    async def _send_at_leisure(self, response: HttpResponseBase, send: Any) -> None:
+        if isinstance(response, AnswerWhenEnded):
+            await response.wait()
+            response = await self._in_thread(response.answer)
+        await self.send_response(response, send)
+
+    async def _until_disconnect(self, sending: Awaitable[None], receive: Any) -> None:
+        """Send until the end or until the client leaves; errors in sending are raised."""
+        tasks = [asyncio.ensure_future(sending), asyncio.create_task(receive())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        if isinstance(results[0], Exception):
+            raise results[0]
+
+    async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """In a context of its own, so that what a request activates, a language say, ends with it."""
+        work = partial(contextvars.copy_context().run, call, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)

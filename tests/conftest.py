@@ -1,0 +1,58 @@
+"""One PostgreSQL for all tests: that of DATABASE_URL if it is set, else an embedded one of the tests' own."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+DATA_DIR = Path(__file__).parent.parent / ".data" / "test"
+
+
+def pytest_configure() -> None:
+    """Before pytest-django's own, which reads the settings."""
+    from skeino_site import embedded_postgres
+
+    os.environ["SKEINO_DATA_DIR"] = str(DATA_DIR)
+    if not os.environ.get("DATABASE_URL"):
+        os.environ["DATABASE_URL"] = embedded_postgres.url(DATA_DIR)
+        _hurry(os.environ["DATABASE_URL"])
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "skeino_site.settings")
+
+
+def pytest_unconfigure() -> None:
+    from skeino_site import embedded_postgres
+
+    embedded_postgres.stop(DATA_DIR)
+
+
+def _hurry(url: str) -> None:
+    """Nobody minds if the tests' data does not survive a power failure."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name in ("fsync", "full_page_writes"):
+            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
+        connection.execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture(scope="session")
+def fresh_database() -> Iterator[Callable[[], str]]:
+    """Creates an empty database at every call and returns its URL. They are dropped at the end."""
+    url = os.environ["DATABASE_URL"]
+    names: list[sql.Identifier] = []
+    with psycopg.connect(url, autocommit=True) as connection:
+
+        def create() -> str:
+            name = f"fresh_{uuid.uuid4().hex}"
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            names.append(sql.Identifier(name))
+            return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+        yield create
+        for name in names:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
