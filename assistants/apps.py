@@ -15,6 +15,7 @@ class AssistantsConfig(AppConfig):
         from assistants import checks  # noqa: F401  (registers the system checks)
 
         post_migrate.connect(sync_assistants, sender=self)
+        post_migrate.connect(setup_store, sender=self)
 
 
 def sync_assistants(using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
@@ -26,3 +27,11 @@ def sync_assistants(using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
         Assistant.objects.using(using).sync()
     except LanggraphJsonError:
         return  # `check` reports it; a database can be migrated without graphs
+
+
+def setup_store(using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
+    """After every ``migrate``: LangGraph numbers the migrations of its store and applies what is missing."""
+    from assistants import store
+
+    if using == DEFAULT_DB_ALIAS:
+        store.setup()

@@ -30,7 +30,7 @@ def check_graphs(**kwargs: Any) -> list[CheckMessage]:
 def _check_targets(graphs: dict[str, Any]) -> list[CheckMessage]:
     return [
         Error(
-            f'SKEINO_GRAPHS["{graph_id}"] must be "package.module:variable", "./file.py:variable" or a graph.',
+            f'SKEINO_GRAPHS["{graph_id}"] must be "module:variable", "./file.py:variable" or a graph.',
             id="assistants.E002",
         )
         for graph_id, target in graphs.items()

@@ -48,8 +48,8 @@ class GraphRegistry:
         loaded = {graph_id: self._loaded(graph_id) for graph_id in self.ids()}
         if conf.SKEINO_DEFAULT_ASSISTANT and conf.SKEINO_DEFAULT_ASSISTANT not in loaded:
             raise GraphLoadError(
-                f'SKEINO_DEFAULT_ASSISTANT is "{conf.SKEINO_DEFAULT_ASSISTANT}", which is none of the graphs: '
-                f"{', '.join(loaded)}."
+                f'SKEINO_DEFAULT_ASSISTANT is "{conf.SKEINO_DEFAULT_ASSISTANT}", '
+                f"which is none of the graphs: {', '.join(loaded)}."
             )
         return loaded
 
@@ -121,20 +121,25 @@ def prepare_environment(path: Path) -> None:
 
 @cache
 def _load(graph_id: str, target: str, folder: Path) -> Pregel | Factory:
+    return _usable(graph_id, import_target(f'Graph "{graph_id}"', target, folder))
+
+
+def import_target(what: str, target: str, folder: Path) -> Any:
+    """The object that ``./file.py:variable`` or ``package.module:variable`` names.
+
+    Raises GraphLoadError, beginning with ``what``.
+    """
     source, _, variable = target.rpartition(":")
     try:
         module = _import_file(folder / source) if source.endswith(".py") else importlib.import_module(source)
-        loaded = getattr(module, variable)
     except FileNotFoundError as exc:
-        raise GraphLoadError(f'Graph "{graph_id}": {folder / source} does not exist.') from exc
-    except AttributeError as exc:
-        raise GraphLoadError(f'Graph "{graph_id}": {source} has no "{variable}" ({exc}).') from exc
-    except Exception as exc:  # whatever the graph's own module raises while it is imported
+        raise GraphLoadError(f"{what}: {exc.filename or exc} does not exist.") from exc
+    except Exception as exc:  # whatever the module itself raises while it is imported
         reason = " ".join(str(exc).split())
-        raise GraphLoadError(
-            f'Graph "{graph_id}": {source} cannot be imported: {type(exc).__name__}: {reason}'
-        ) from exc
-    return _usable(graph_id, loaded)
+        raise GraphLoadError(f"{what}: {source} cannot be imported: {type(exc).__name__}: {reason}") from exc
+    if not hasattr(module, variable):
+        raise GraphLoadError(f'{what}: {source} has no "{variable}".')
+    return getattr(module, variable)
 
 
 def _import_file(path: Path) -> Any:
@@ -178,7 +183,9 @@ def _usable(graph_id: str, loaded: Any) -> Pregel | Factory:
         return _compiled(graph_id, loaded)
     if isinstance(loaded, Pregel) or callable(loaded):
         return loaded
-    raise GraphLoadError(f'Graph "{graph_id}" is a {type(loaded).__name__}, not a graph or a function making one.')
+    raise GraphLoadError(
+        f'Graph "{graph_id}" is a {type(loaded).__name__}, not a graph or a function making one.'
+    )
 
 
 def _compiled(graph_id: str, built: Any) -> Pregel:

@@ -28,6 +28,7 @@ IGNORED_KEYS = {
     "webhooks",
 }
 KNOWN_KEYS = {"graphs", "env", "dependencies", "store", "http"}
+KNOWN_STORE_KEYS = {"index", "ttl"}
 
 
 class LanggraphJsonError(Exception):
@@ -85,7 +86,9 @@ def read(path: Path) -> LanggraphJson:
     try:
         document = json.loads(path.read_text())
     except FileNotFoundError as exc:
-        raise LanggraphJsonError(f"{path} does not exist; set LANGGRAPH_JSON to your langgraph.json.") from exc
+        raise LanggraphJsonError(
+            f"{path} does not exist; set LANGGRAPH_JSON to your langgraph.json."
+        ) from exc
     except OSError as exc:
         raise LanggraphJsonError(f"{path} cannot be read: {exc.strerror}.") from exc
     except ValueError as exc:
@@ -99,7 +102,8 @@ def read(path: Path) -> LanggraphJson:
         dependencies=_typed(path, document, "dependencies", (list,), []),
         store=_typed(path, document, "store", (dict,), {}) or {},
         http=_typed(path, document, "http", (dict,), {}) or {},
-        unknown_keys=sorted(document.keys() - KNOWN_KEYS - IGNORED_KEYS),
+        unknown_keys=sorted(document.keys() - KNOWN_KEYS - IGNORED_KEYS)
+        + [f"store.{key}" for key in sorted((document.get("store") or {}).keys() - KNOWN_STORE_KEYS)],
     )
 
 

@@ -75,19 +75,9 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
     def sync(self) -> None:
         """Give every graph its system assistant. Those of graphs that are gone stay: their runs name them."""
         known = set(self.values_list("pk", flat=True))
-        self.bulk_create(
-            [
-                Assistant(
-                    pk=system_assistant_id(graph_id),
-                    graph_id=graph_id,
-                    name=graph_id,
-                    metadata={"created_by": "system"},
-                )
-                for graph_id in registry.ids()
-                if system_assistant_id(graph_id) not in known
-            ],
-            ignore_conflicts=True,
-        )
+        missing = [graph_id for graph_id in registry.ids() if system_assistant_id(graph_id) not in known]
+        assistants: list[Any] = [system_assistant(graph_id) for graph_id in missing]
+        self.bulk_create(assistants, ignore_conflicts=True)
 
 
 class Assistant(models.Model):
@@ -115,3 +105,12 @@ class Assistant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+def system_assistant(graph_id: str) -> Assistant:
+    return Assistant(
+        id=system_assistant_id(graph_id),
+        graph_id=graph_id,
+        name=graph_id,
+        metadata={"created_by": "system"},
+    )

@@ -40,7 +40,9 @@ class Execution:
         self._values: Any = None
         self._interrupted = False
 
-    async def execute(self, build: Callable[[RunnableConfig], Awaitable[Pregel]]) -> tuple[Run.Status, Outcome]:
+    async def execute(
+        self, build: Callable[[RunnableConfig], Awaitable[Pregel]]
+    ) -> tuple[Run.Status, Outcome]:
         """Run the graph to its end or to an interrupt. The events are logged, and committed, on return.
 
         A graph that raises, or cannot be built, is an outcome; only cancellation passes through.
@@ -74,7 +76,7 @@ class Execution:
         async with aclosing(chunks):  # type: ignore[type-var]
             async for *namespace, mode, chunk in chunks:
                 # With subgraphs the namespace comes first, a tuple that is empty for the root.
-                path = namespace[0] if namespace else ()
+                path: Any = namespace[0] if namespace else ()
                 if mode == "values" and not path:
                     self._note_values(chunk)
                 await self._emit(path, mode, chunk)
@@ -164,7 +166,10 @@ def run_config(run: Run, *callbacks: Any) -> RunnableConfig:
         **run.assistant.config.get("configurable", {}),
         **{k: v for k, v in (wished.get("configurable") or {}).items() if not k.startswith("__")},
     }
-    config = {**run.assistant.config, **{key: wished[key] for key in CONFIG_KEYS if wished.get(key) is not None}}
+    config = {
+        **run.assistant.config,
+        **{key: wished[key] for key in CONFIG_KEYS if wished.get(key) is not None},
+    }
     return RunnableConfig(
         **config
         | {
@@ -174,4 +179,3 @@ def run_config(run: Run, *callbacks: Any) -> RunnableConfig:
             "callbacks": list(callbacks),
         }  # type: ignore[typeddict-item]
     )
-

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from assistants.models import Assistant
 from runs.events import END, notify
 from runs.exceptions import InvalidRunId, RunLost, RunNotFound
-from threads.encoding import encode, encode_for_jsonb
+from threads.encoding import encode
 from threads.exceptions import ThreadBusy, ThreadNotFound
 from threads.fields import JSONField
 from threads.models import Thread
@@ -62,7 +62,10 @@ class RunQuerySet(models.QuerySet["Run"]):
             thread = Thread.objects.select_for_update(of=("self",)).get(pk=thread.pk)
         except Thread.DoesNotExist as exc:
             raise ThreadNotFound(thread.pk) from exc
-        if multitask_strategy != Run.MultitaskStrategy.ENQUEUE and self.filter(thread=thread).active().exists():
+        if (
+            multitask_strategy != Run.MultitaskStrategy.ENQUEUE
+            and self.filter(thread=thread).active().exists()
+        ):
             raise ThreadBusy
         stamp = {"graph_id": assistant.graph_id, "assistant_id": str(assistant.pk)}
         run = Run(
@@ -134,8 +137,12 @@ class Run(models.Model):
     class Meta:
         ordering = ["-created_at"]
         indexes = [
-            models.Index(fields=["thread", "-created_at", "-id"], name="run_thread_created"),  # a thread's runs
-            models.Index(fields=["thread"], name="run_active", condition=Q(status__in=("pending", "running"))),
+            models.Index(
+                fields=["thread", "-created_at", "-id"], name="run_thread_created"
+            ),  # a thread's runs
+            models.Index(
+                fields=["thread"], name="run_active", condition=Q(status__in=("pending", "running"))
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -167,7 +174,7 @@ class Run(models.Model):
             thread = Thread.objects.select_for_update(of=("self",)).filter(pk=self.thread_id).first()
             updated = Run.objects.filter(pk=self.pk, status=Run.Status.RUNNING, attempt=self.attempt).update(
                 status=status,
-                error=outcome.error and encode_for_jsonb(outcome.error),
+                error=outcome.error,
                 usage=usage,
                 finished_at=now,
                 updated_at=now,

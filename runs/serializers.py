@@ -42,10 +42,8 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         read_only_fields = fields
 
 
-@extend_schema_field(
-    {"oneOf": [MODE_SCHEMA, {"type": "array", "items": MODE_SCHEMA}], "default": DEFAULT}
-)
-class StreamModeField(serializers.Field):  # type: ignore[type-arg]
+@extend_schema_field({"oneOf": [MODE_SCHEMA, {"type": "array", "items": MODE_SCHEMA}], "default": DEFAULT})
+class StreamModeField(serializers.Field):
     """One mode or a list of them, without repetitions; nothing and an empty list are ``values``."""
 
     def to_internal_value(self, value: Any) -> list[str]:
@@ -66,7 +64,7 @@ class StreamModeField(serializers.Field):  # type: ignore[type-arg]
 @extend_schema_field(
     {"oneOf": [{"type": "string", "enum": ["*"]}, {"type": "array", "items": {"type": "string"}}]}
 )
-class BreakpointsField(serializers.Field):  # type: ignore[type-arg]
+class BreakpointsField(serializers.Field):
     """``"*"`` or a list of nodes."""
 
     def to_internal_value(self, value: Any) -> str | list[str]:
@@ -83,13 +81,19 @@ class BreakpointsField(serializers.Field):  # type: ignore[type-arg]
 class CommandSerializer(serializers.Serializer[None]):
     """Go on from an interrupt. A command without any of these is none."""
 
-    resume = serializers.JSONField(required=False, allow_null=True, help_text="A value, or values by interrupt id.")
-    update = serializers.JSONField(required=False, allow_null=True, help_text="An update of the state.")
+    resume = serializers.JSONField(
+        required=False, allow_null=True, help_text="A value, or values by interrupt id."
+    )
+    update = serializers.JSONField(  # type: ignore[assignment]
+        required=False, allow_null=True, help_text="An update of the state."
+    )
 
 
 class ConfigSerializer(serializers.Serializer[None]):
     tags = serializers.ListField(child=serializers.CharField(), required=False, allow_null=True)
-    recursion_limit = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=100_000)
+    recursion_limit = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=100_000
+    )
     configurable = serializers.DictField(required=False, allow_null=True)
 
 
@@ -100,7 +104,7 @@ class RunCreateSerializer(serializers.Serializer[None]):
     input = serializers.JSONField(required=False, allow_null=True, default=None)
     command = CommandSerializer(required=False, allow_null=True, help_text="Goes before `input`.")
     config = ConfigSerializer(required=False, allow_null=True)
-    context = serializers.DictField(required=False, allow_null=True)
+    context = serializers.DictField(required=False, allow_null=True)  # type: ignore[assignment]
     metadata = serializers.DictField(required=False, allow_null=True)
     stream_mode = StreamModeField(required=False, allow_null=True)
     stream_subgraphs = serializers.BooleanField(required=False, default=False)

@@ -37,7 +37,10 @@ class Translator:
         self._events = {STREAM_MODES[name].graph_mode: STREAM_MODES[name].event for name in requested}
 
     def event(self, namespace: tuple[str, ...], graph_mode: str, chunk: Any) -> tuple[str, Any] | None:
-        """Name and data of the chunk's event, None if nobody asked for it. Subgraphs' names end in ``|namespace``."""
+        """Name and data of the chunk's event; None if nobody asked for it.
+
+        A subgraph's events have its namespace behind their name, after a bar.
+        """
         name = self._events.get(graph_mode)  # type: ignore[call-overload]
         if name is None:
             return None

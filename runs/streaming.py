@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from functools import wraps
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from rest_framework.viewsets import ViewSet
 
 from runs.conf import conf
 from runs.connections import close_all
 from runs.events import reader
+from runs.exceptions import RunNotFound
 from runs.models import Run
 from runs.sse import HEARTBEAT, frame
 from threads.encoding import encode
@@ -35,9 +37,10 @@ def event_stream(run: Run) -> StreamingHttpResponse:
 async def _frames(run: Run) -> AsyncIterator[bytes]:
     with_ids = bool(run.kwargs["resumable"])
     async for events in reader.follow(run.pk, silence=conf.SKEINO_STREAM_HEARTBEAT_SECONDS):
-        yield b"".join(
-            frame(event.event, event.data, event.seq if with_ids else None) for event in events
-        ) or HEARTBEAT
+        yield (
+            b"".join(frame(event.event, event.data, event.seq if with_ids else None) for event in events)
+            or HEARTBEAT
+        )
 
 
 class AnswerWhenEnded(StreamingHttpResponse):
@@ -58,18 +61,19 @@ class AnswerWhenEnded(StreamingHttpResponse):
         try:
             run = Run.objects.get(pk=self._run_id)
         except Run.DoesNotExist:
-            body, status, headers = {"detail": f"Run with ID {self._run_id} not found"}, 404, {}
+            body, headers, status = {"detail": str(RunNotFound(self._run_id).detail)}, dict[str, str](), 404
         else:
             (body, headers), status = self._respond(run), 200
         content = encode(body).encode()
-        headers = {**self.headers, **headers, "Content-Type": "application/json"}
-        response = HttpResponse(content, status=status, headers=headers | {"Content-Length": str(len(content))})
+        response = HttpResponse(content, status=status, headers={**self.headers, **headers})
+        response.headers["Content-Type"] = "application/json"
+        response.headers["Content-Length"] = str(len(content))
         response.cookies = self.cookies
         return response
 
 
-class WaitingViewMixin:
-    """For viewsets with actions that stream or wait: the actions are synchronous, what comes after is not.
+class WaitingViewSet(ViewSet):
+    """A viewset with actions that stream or wait: the actions are synchronous, what comes after is not.
 
     A handler that knows AnswerWhenEnded takes the view from ``synchronous`` and waits itself. Under Django's
     own handlers the view is asynchronous and waits, and the request's database connection is closed first:
@@ -77,12 +81,12 @@ class WaitingViewMixin:
     """
 
     @classmethod
-    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Callable[..., Awaitable[HttpResponseBase]]:
-        view = super().as_view(actions, **initkwargs)  # type: ignore[misc]
+    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
+        view = super().as_view(actions, **initkwargs)
 
         @wraps(view)
         async def waiting_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            response = await sync_to_async(view)(request, *args, **kwargs)
+            response: HttpResponseBase = await sync_to_async(view)(request, *args, **kwargs)
             if response.streaming:
                 await sync_to_async(close_all)()
             if isinstance(response, AnswerWhenEnded):

@@ -13,15 +13,23 @@ from runs.models import EXECUTE_TASK
 from runs.worker import Worker
 
 
-class AgainIfHandedBack(BaseRetryStrategy):
-    """A run that a stopping worker handed back waits in the queue again, first in its thread's line."""
+class WrongWorker(RuntimeError):
+    """Runs are executed by `manage.py worker`; this is another procrastinate worker."""
+
+
+class BackToTheQueue(BaseRetryStrategy):
+    """For runs that a stopping worker hands back, and for workers that should not have taken them."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        return RetryDecision() if isinstance(exception, asyncio.CancelledError) else None
+        if isinstance(exception, asyncio.CancelledError):
+            return RetryDecision()
+        return RetryDecision(retry_in={"seconds": 5}) if isinstance(exception, WrongWorker) else None
 
 
-@app.task(name=EXECUTE_TASK, pass_context=True, retry=AgainIfHandedBack())
+@app.task(name=EXECUTE_TASK, pass_context=True, retry=BackToTheQueue())
 async def execute(context: JobContext, *, run_id: str) -> None:
     """Execute a run. Does nothing if it is gone or no longer pending."""
-    worker: Worker = context.additional_context["worker"]
+    worker: Worker | None = context.additional_context.get("worker")
+    if worker is None:
+        raise WrongWorker(WrongWorker.__doc__)
     await worker.execute(UUID(run_id))

@@ -7,17 +7,16 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
 from assistants.models import Assistant
 from runs.models import Run
 from runs.serializers import RunCreateSerializer, RunListSerializer, RunSerializer
-from runs.streaming import AnswerWhenEnded, WaitingViewMixin, event_stream
+from runs.streaming import AnswerWhenEnded, WaitingViewSet, event_stream
 from threads.models import Thread
 
 
 @extend_schema(tags=["Runs"])
-class RunViewSet(WaitingViewMixin, ViewSet):
+class RunViewSet(WaitingViewSet):
     @extend_schema(
         operation_id="create_run",
         request=RunCreateSerializer,

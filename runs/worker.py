@@ -22,6 +22,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from assistants.graphs import registry
+from assistants.store import open_store
 from runs.conf import conf
 from runs.connections import close_all, drop_dead
 from runs.events.writer import EventWriter
@@ -38,8 +39,11 @@ T = TypeVar("T")
 class Worker:
     """What the runs of one process share: checkpointer, event writer, threads for the database."""
 
-    def __init__(self, pool: AsyncConnectionPool[Any], events: EventWriter, threads: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, pool: AsyncConnectionPool[Any], events: EventWriter, threads: ThreadPoolExecutor
+    ) -> None:
         self.checkpointer = AsyncPostgresSaver(pool)
+        self.store = open_store(pool)
         self.events = events
         self._threads = threads
         self._graphs: dict[str, Pregel] = {}
@@ -66,10 +70,10 @@ class Worker:
             raise
 
     async def _graph(self, graph_id: str, config: RunnableConfig) -> Pregel:
-        """The graph on this worker's checkpointer. What a factory makes is made for each run."""
+        """The graph on this worker's checkpointer and store. What a factory makes is made for each run."""
         if graph_id not in self._graphs:
             built = await registry.abuild(graph_id, config)
-            graph = built.copy(update={"checkpointer": self.checkpointer})
+            graph = built.copy(update={"checkpointer": self.checkpointer, "store": self.store})
             if registry.is_factory(graph_id):
                 return graph
             self._graphs[graph_id] = graph
@@ -128,14 +132,13 @@ class NodeExecutor(ThreadPoolExecutor):
         super().__init__(max_workers, "node")
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        return super().submit(_with_connections_closed, fn, *args, **kwargs)
+        def call() -> T:
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                close_all()
 
-
-def _with_connections_closed(fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    try:
-        return fn(*args, **kwargs)
-    finally:
-        close_all()
+        return super().submit(call)
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:

@@ -26,7 +26,7 @@ from skeino_site.handler import ThreadedASGIHandler  # noqa: E402
 
 
 class BrowserOriginValidator(OriginValidator):
-    """Refuses pages of other sites. What sends no origin is no browser, and carries no one's cookies unasked."""
+    """Refuses pages of other sites. What sends no origin is no browser, and sends no cookies unasked."""
 
     def valid_origin(self, parsed_origin: ParseResult | None) -> bool:
         return parsed_origin is None or self.validate_origin(parsed_origin)

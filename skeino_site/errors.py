@@ -20,7 +20,7 @@ class TemporaryRedirect(HttpResponseRedirect):
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """What DRF raises, with 422 for a bad body and ``detail`` a string: what the SDKs show (wire contract 2.1)."""
+    """What DRF raises, with 422 for a bad body and ``detail`` a string, which the SDKs show."""
     response = drf_exception_handler(exc, context)
     if response is None:
         return None

@@ -58,9 +58,8 @@ class ThreadedASGIHandler(ASGIHandler):
         drop_dead()
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
-        request, response = self.create_request(scope, body)
-        if request is not None:
-            response = self.get_response(request)
+        request, refusal = self.create_request(scope, body)
+        response: HttpResponseBase = self.get_response(request) if request else refusal  # type: ignore[assignment]
         if not response.streaming:
             response.close()
         return response

@@ -18,7 +18,7 @@ DATA_DIR = Path(env.str("SKEINO_DATA_DIR", default=str(BASE_DIR / ".data"))).res
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or secret_key.read_or_create(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # --- Skeino -----------------------------------------------------------------------------
 # The defaults stand in each app's conf.py; here is only what the environment may say.

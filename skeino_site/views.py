@@ -30,7 +30,9 @@ class MetaViewSet(ViewSet):
         """Whether the server answers."""
         return Response({"status": "ok", "version": __version__})
 
-    @extend_schema(operation_id="get_ok", responses=inline_serializer("Ok", {"ok": serializers.BooleanField()}))
+    @extend_schema(
+        operation_id="get_ok", responses=inline_serializer("Ok", {"ok": serializers.BooleanField()})
+    )
     def ok(self, request: Request) -> Response:
         """Whether the server answers, as LangGraph's own clients ask."""
         return Response({"ok": True})

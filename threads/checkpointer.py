@@ -20,7 +20,7 @@ class DjangoSaver(PostgresSaver):
 
     def __init__(self) -> None:
         connection.ensure_connection()
-        super().__init__(connection.connection)  # type: ignore[arg-type]
+        super().__init__(connection.connection)
 
     @contextmanager
     def _cursor(self, *, pipeline: bool = False) -> Iterator[Cursor[DictRow]]:
@@ -37,6 +37,6 @@ def setup() -> None:
 
 
 def delete(thread_ids: Sequence[str]) -> None:
-    """Delete all checkpoints, values and writes of the threads, subgraphs' included, in the open transaction."""
+    """Delete all checkpoints, values and writes of the threads, their subgraphs' too."""
     if thread_ids:
         DjangoSaver().prune(thread_ids, strategy="delete")

@@ -49,7 +49,7 @@ def encode_for_jsonb(value: Any) -> EncodedJSON:
 
 
 def as_json(value: Any) -> Any:
-    """What orjson asks for: a value of a simpler type. Message dicts are LangChain's own (wire contract 4.2)."""
+    """What orjson asks for: a value of a simpler type. Messages become LangChain's own dicts."""
     if isinstance(value, BaseModel):
         return value.model_dump()
     if isinstance(value, type) and issubclass(value, BaseModel):

@@ -14,9 +14,7 @@ from threads.encoding import EncodedJSON
 class JSONField(models.JSONField):
     """Django's JSONField, quicker on large values: read by orjson, and EncodedJSON is written as it is."""
 
-    def get_db_prep_value(
-        self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False
-    ) -> Any:
+    def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
         if isinstance(value, EncodedJSON):
             return Jsonb(value, dumps=str)
         return super().get_db_prep_value(value, connection, prepared)

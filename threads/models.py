@@ -19,17 +19,17 @@ from threads.exceptions import InvalidThreadId, ThreadExists, ThreadNotFound
 from threads.fields import JSONField
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+    from django.contrib.auth.models import AbstractUser, AnonymousUser
 
     from threads.state import Outcome
 
 
 class ThreadQuerySet(models.QuerySet["Thread"]):
-    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> ThreadQuerySet:
-        """The threads this user may see. The only place that knows; what is left out does not exist for them."""
+    def visible_to(self, user: AbstractUser | AnonymousUser) -> ThreadQuerySet:
+        """The threads this user may see, and no other exists for them. The only place that knows."""
         if not user.is_authenticated:
             return self.filter(owner=None) if conf.SKEINO_ALLOW_ANONYMOUS else self.none()
-        if user.has_perm("threads.view_all_threads"):  # type: ignore[union-attr]  # PermissionsMixin
+        if user.has_perm("threads.view_all_threads"):
             return self
         return self.filter(owner=user)
 
@@ -44,10 +44,8 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
             raise ThreadNotFound(thread_id)
         return found
 
-    def find_or_open(
-        self, thread_id: str | uuid.UUID, *, user: AbstractBaseUser | AnonymousUser
-    ) -> Thread:
-        """One thread by its id, created if there is none. Raises as ``find``, also for other users' threads."""
+    def find_or_open(self, thread_id: str | uuid.UUID, *, user: AbstractUser | AnonymousUser) -> Thread:
+        """One thread by its id, made if there is none. Raises as ``find``, for other users' threads too."""
         try:
             return self.find(thread_id)
         except ThreadNotFound as missing:
@@ -59,7 +57,7 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
     def open(
         self,
         *,
-        user: AbstractBaseUser | AnonymousUser,
+        user: AbstractUser | AnonymousUser,
         thread_id: uuid.UUID | None = None,
         metadata: dict[str, Any] | None = None,
         if_exists: str = "raise",
@@ -68,9 +66,8 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
 
         Raises ThreadExists, also for a thread that the user may not see.
         """
-        thread = Thread(
-            id=thread_id or uuid7(), owner=user if user.is_authenticated else None, metadata=metadata or {}
-        )
+        owner: Any = user if user.is_authenticated else None
+        thread = Thread(id=thread_id or uuid7(), owner=owner, metadata=metadata or {})
         try:
             with transaction.atomic():
                 thread.save(force_insert=True)
@@ -93,7 +90,7 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         sort_by: str | None = None,
         sort_order: str | None = None,
     ) -> Page[Thread]:
-        """A page of those that meet every condition, newest first unless told otherwise. Two queries at most."""
+        """A page of those that meet every condition, newest first unless told otherwise. One query."""
         found = self
         if ids:
             found = found.filter(pk__in=ids)
@@ -164,8 +161,9 @@ class Thread(models.Model):
         # No index on status, values or the other times: every run changes them, and an update that touches
         # no indexed column leaves the indexes alone (HOT).
         indexes = [
-            models.Index(fields=["owner", "-created_at", "-id"], name="thread_owner_created"),  # a user's list
-            models.Index(fields=["-created_at", "-id"], name="thread_created"),  # everybody's list
+            # a user's list, and everybody's
+            models.Index(fields=["owner", "-created_at", "-id"], name="thread_owner_created"),
+            models.Index(fields=["-created_at", "-id"], name="thread_created"),
             GinIndex(fields=["metadata"], name="thread_metadata_gin", opclasses=["jsonb_path_ops"]),
             models.Index(fields=["expires_at"], name="thread_expires", condition=Q(expires_at__isnull=False)),
         ]

@@ -68,7 +68,9 @@ class ThreadSearchSerializer(serializers.Serializer[None]):
 
     SORT_FIELDS = ["thread_id", "status", "created_at", "updated_at", "state_updated_at"]
 
-    ids = serializers.ListField(child=serializers.UUIDField(), required=False, allow_null=True, max_length=1000)
+    ids = serializers.ListField(
+        child=serializers.UUIDField(), required=False, allow_null=True, max_length=1000
+    )
     metadata = serializers.DictField(required=False, allow_null=True)
     values = serializers.DictField(required=False, allow_null=True)
     status = serializers.ChoiceField(required=False, allow_null=True, choices=Thread.Status.choices)
@@ -130,9 +132,9 @@ class HistoryQuerySerializer(serializers.Serializer[None]):
 
 
 class BeforeField(serializers.JSONField):
-    """A checkpoint by its id, as a checkpoint object or as ``{"configurable": {…}}``: clients send all three."""
+    """A checkpoint: its id, itself, or ``{"configurable": {…}}`` with it in. Clients send all three."""
 
-    def to_internal_value(self, value: Any) -> str:
+    def to_internal_value(self, value: Any) -> Any:
         if isinstance(value, dict):
             value = (value.get("configurable") or value).get("checkpoint_id")
         if not isinstance(value, str):

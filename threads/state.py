@@ -36,7 +36,7 @@ class Outcome:
     thread_status: Thread.Status
     values: EncodedJSON | None = None
     interrupts: EncodedJSON | None = None
-    error: dict[str, str] | None = None
+    error: EncodedJSON | None = None
 
 
 def read(thread: Thread, *, subgraphs: bool = False) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def history(
         yield as_wire(snapshot, graph)
 
 
-def as_wire(snapshot: StateSnapshot, graph: Pregel) -> dict[str, Any]:
+def as_wire(snapshot: StateSnapshot, graph: Any) -> dict[str, Any]:
     """A snapshot as the API shows it."""
     checkpoint, parent = _checkpoint(snapshot.config), _checkpoint(snapshot.parent_config)
     subgraphs = dict(graph.get_subgraphs()) if any(task.state for task in snapshot.tasks) else {}
@@ -105,7 +105,7 @@ def _config(thread: Thread) -> RunnableConfig:
     return RunnableConfig(configurable={"thread_id": str(thread.pk), "checkpoint_ns": ""})
 
 
-def _task(task: PregelTask, graph: Pregel) -> dict[str, Any]:
+def _task(task: PregelTask, graph: Any) -> dict[str, Any]:
     """``graph``: the subgraph that the task runs, if it runs one."""
     nested = task.state
     return {

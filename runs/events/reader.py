@@ -6,7 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -126,7 +126,7 @@ class _Reader:
             await self._connection.close()
 
     async def _next(self, follower: _Follower, silence: float | None) -> list[Event] | None:
-        """The follower's next events; an empty list after silence, None when the run is over without an end."""
+        """The follower's next events: none after silence, None when the run is over without an end."""
         if follower.delivered is None:
             follower.delivered = asyncio.get_running_loop().create_future()
             if follower.has_news:
@@ -155,7 +155,9 @@ class _Reader:
                 delay = min(delay * 2, 5.0)
 
     async def _listen(self) -> None:
-        async with await psycopg.AsyncConnection.connect(**self._connect_kwargs, autocommit=True) as connection:
+        async with await psycopg.AsyncConnection.connect(
+            **self._connect_kwargs, autocommit=True
+        ) as connection:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
             self._listening.set()
             self._all_have_news()

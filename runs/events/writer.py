@@ -63,7 +63,7 @@ class EventWriter:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[EventWriter]:
-        """Write in the background; on leaving, write the rest. If writing fails for good, so does the body."""
+        """Write in the background; on leaving, write the rest. If writing fails, so does the body."""
         try:
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(self._write_forever(), name="event writer")

@@ -3,68 +3,135 @@
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.utils.timezone
-import threads.fields
 import uuid_utils.compat
 from django.db import migrations, models
 
+import threads.fields
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('assistants', '0001_initial'),
-        ('threads', '0001_initial'),
+        ("assistants", "0001_initial"),
+        ("threads", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('job_id', models.BigIntegerField(editable=False)),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('running', 'Running'), ('success', 'Success'), ('error', 'Error'), ('timeout', 'Timeout'), ('interrupted', 'Interrupted')], default='pending', max_length=16)),
-                ('kwargs', threads.fields.JSONField(default=dict)),
-                ('metadata', threads.fields.JSONField(default=dict)),
-                ('multitask_strategy', models.CharField(choices=[('enqueue', 'Enqueue'), ('reject', 'Reject'), ('interrupt', 'Interrupt'), ('rollback', 'Rollback')], default='enqueue', max_length=16)),
-                ('attempt', models.PositiveIntegerField(default=0)),
-                ('error', threads.fields.JSONField(null=True)),
-                ('usage', threads.fields.JSONField(null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('assistant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='assistants.assistant')),
-                ('thread', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='threads.thread')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("job_id", models.BigIntegerField(editable=False)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("running", "Running"),
+                            ("success", "Success"),
+                            ("error", "Error"),
+                            ("timeout", "Timeout"),
+                            ("interrupted", "Interrupted"),
+                        ],
+                        default="pending",
+                        max_length=16,
+                    ),
+                ),
+                ("kwargs", threads.fields.JSONField(default=dict)),
+                ("metadata", threads.fields.JSONField(default=dict)),
+                (
+                    "multitask_strategy",
+                    models.CharField(
+                        choices=[
+                            ("enqueue", "Enqueue"),
+                            ("reject", "Reject"),
+                            ("interrupt", "Interrupt"),
+                            ("rollback", "Rollback"),
+                        ],
+                        default="enqueue",
+                        max_length=16,
+                    ),
+                ),
+                ("attempt", models.PositiveIntegerField(default=0)),
+                ("error", threads.fields.JSONField(null=True)),
+                ("usage", threads.fields.JSONField(null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "assistant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="runs",
+                        to="assistants.assistant",
+                    ),
+                ),
+                (
+                    "thread",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="runs",
+                        to="threads.thread",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='RunEvent',
+            name="RunEvent",
             fields=[
-                ('pk', models.CompositePrimaryKey('run_id', 'seq', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('seq', models.PositiveIntegerField()),
-                ('event', models.TextField()),
-                ('data', models.TextField()),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='runs.run')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "run_id", "seq", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("seq", models.PositiveIntegerField()),
+                ("event", models.TextField()),
+                ("data", models.TextField()),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="runs.run",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['run_id', 'seq'],
+                "ordering": ["run_id", "seq"],
             },
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['thread', '-created_at', '-id'], name='run_thread_created'),
+            model_name="run",
+            index=models.Index(fields=["thread", "-created_at", "-id"], name="run_thread_created"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('status__in', ('pending', 'running'))), fields=['thread'], name='run_active'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("status__in", ("pending", "running"))),
+                fields=["thread"],
+                name="run_active",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'running')), fields=('thread',), name='one_running_run_per_thread'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "running")),
+                fields=("thread",),
+                name="one_running_run_per_thread",
+            ),
         ),
     ]

@@ -3,14 +3,14 @@
 import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.utils.timezone
-import threads.fields
 import uuid_utils.compat
 from django.conf import settings
 from django.db import migrations, models
 
+import threads.fields
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -19,29 +19,85 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Thread',
+            name="Thread",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('external_id', models.CharField(blank=True, max_length=255, null=True)),
-                ('status', models.CharField(choices=[('idle', 'Idle'), ('busy', 'Busy'), ('interrupted', 'Interrupted'), ('error', 'Error')], default='idle', max_length=16)),
-                ('metadata', threads.fields.JSONField(blank=True, default=dict)),
-                ('config', threads.fields.JSONField(blank=True, default=dict)),
-                ('values', threads.fields.JSONField(blank=True, editable=False, null=True)),
-                ('interrupts', threads.fields.JSONField(blank=True, editable=False, null=True)),
-                ('error', threads.fields.JSONField(blank=True, editable=False, null=True)),
-                ('ttl_minutes', models.FloatField(blank=True, null=True)),
-                ('ttl_strategy', models.CharField(choices=[('delete', 'Delete'), ('keep_latest', 'Keep Latest')], default='delete', max_length=16)),
-                ('expires_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('state_updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('owner', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='threads', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("external_id", models.CharField(blank=True, max_length=255, null=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("idle", "Idle"),
+                            ("busy", "Busy"),
+                            ("interrupted", "Interrupted"),
+                            ("error", "Error"),
+                        ],
+                        default="idle",
+                        max_length=16,
+                    ),
+                ),
+                ("metadata", threads.fields.JSONField(blank=True, default=dict)),
+                ("config", threads.fields.JSONField(blank=True, default=dict)),
+                ("values", threads.fields.JSONField(blank=True, editable=False, null=True)),
+                ("interrupts", threads.fields.JSONField(blank=True, editable=False, null=True)),
+                ("error", threads.fields.JSONField(blank=True, editable=False, null=True)),
+                ("ttl_minutes", models.FloatField(blank=True, null=True)),
+                (
+                    "ttl_strategy",
+                    models.CharField(
+                        choices=[("delete", "Delete"), ("keep_latest", "Keep Latest")],
+                        default="delete",
+                        max_length=16,
+                    ),
+                ),
+                ("expires_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("state_updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="threads",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
-                'permissions': [('view_all_threads', 'Can view the threads of all users')],
-                'indexes': [models.Index(fields=['owner', '-created_at', '-id'], name='thread_owner_created'), models.Index(fields=['-created_at', '-id'], name='thread_created'), django.contrib.postgres.indexes.GinIndex(fields=['metadata'], name='thread_metadata_gin', opclasses=['jsonb_path_ops']), models.Index(condition=models.Q(('expires_at__isnull', False)), fields=['expires_at'], name='thread_expires')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('external_id__isnull', False)), fields=('owner', 'external_id'), name='thread_external_id_per_owner'), models.UniqueConstraint(condition=models.Q(('external_id__isnull', False), ('owner', None)), fields=('external_id',), name='thread_external_id_without_owner')],
+                "ordering": ["-created_at"],
+                "permissions": [("view_all_threads", "Can view the threads of all users")],
+                "indexes": [
+                    models.Index(fields=["owner", "-created_at", "-id"], name="thread_owner_created"),
+                    models.Index(fields=["-created_at", "-id"], name="thread_created"),
+                    django.contrib.postgres.indexes.GinIndex(
+                        fields=["metadata"], name="thread_metadata_gin", opclasses=["jsonb_path_ops"]
+                    ),
+                    models.Index(
+                        condition=models.Q(("expires_at__isnull", False)),
+                        fields=["expires_at"],
+                        name="thread_expires",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("external_id__isnull", False)),
+                        fields=("owner", "external_id"),
+                        name="thread_external_id_per_owner",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("external_id__isnull", False), ("owner", None)),
+                        fields=("external_id",),
+                        name="thread_external_id_without_owner",
+                    ),
+                ],
             },
         ),
     ]
