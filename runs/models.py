@@ -59,7 +59,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         wait for them, ThreadNotFound when the thread has just been deleted.
         """
         try:
-            thread = Thread.objects.select_for_update(of=("self",)).get(pk=thread.pk)
+            thread = Thread.objects.without_values().select_for_update().get(pk=thread.pk)
         except Thread.DoesNotExist as exc:
             raise ThreadNotFound(thread.pk) from exc
         if (
@@ -88,7 +88,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         claimed = self.filter(pk=run_id, status=Run.Status.PENDING).update(
             status=Run.Status.RUNNING, attempt=F("attempt") + 1, started_at=now, updated_at=now
         )
-        return self.select_related("thread", "assistant").get(pk=run_id) if claimed else None
+        return self.select_related("assistant").get(pk=run_id) if claimed else None
 
 
 class Run(models.Model):
@@ -171,7 +171,7 @@ class Run(models.Model):
         """
         now = timezone.now()
         with transaction.atomic():
-            thread = Thread.objects.select_for_update(of=("self",)).filter(pk=self.thread_id).first()
+            thread = Thread.objects.only("pk").select_for_update().filter(pk=self.thread_id).first()
             updated = Run.objects.filter(pk=self.pk, status=Run.Status.RUNNING, attempt=self.attempt).update(
                 status=status,
                 error=outcome.error,

@@ -12,7 +12,7 @@ from assistants.models import Assistant
 from runs.models import Run
 from runs.serializers import RunCreateSerializer, RunListSerializer, RunSerializer
 from runs.streaming import AnswerWhenEnded, WaitingViewSet, event_stream
-from threads.models import Thread
+from threads.models import Thread, ThreadQuerySet
 
 
 @extend_schema(tags=["Runs"])
@@ -44,7 +44,7 @@ class RunViewSet(WaitingViewSet):
     )
     def list(self, request: Request, thread_id: str) -> Response:
         """The thread's runs, newest first."""
-        thread = Thread.objects.visible_to(request.user).find(thread_id)
+        thread = self.threads().find(thread_id)
         query = RunListSerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         runs = Run.objects.filter(thread=thread).page(**query.validated_data)
@@ -53,15 +53,18 @@ class RunViewSet(WaitingViewSet):
     @extend_schema(operation_id="get_run", responses=RunSerializer)
     def retrieve(self, request: Request, thread_id: str, run_id: str) -> Response:
         """One run."""
-        thread = Thread.objects.visible_to(request.user).find(thread_id)
+        thread = self.threads().find(thread_id)
         return Response(RunSerializer(Run.objects.filter(thread=thread).find(run_id)).data)
+
+    def threads(self) -> ThreadQuerySet:
+        return Thread.objects.visible_to(self.request.user).without_values()
 
     def submit(self, request: Request, thread_id: str) -> Run:
         body = RunCreateSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         data = body.validated_data
         assistant = Assistant.objects.find(data["assistant_id"])
-        threads = Thread.objects.visible_to(request.user)
+        threads = self.threads()
         create = data.get("if_not_exists") == "create"
         thread = threads.find_or_open(thread_id, user=request.user) if create else threads.find(thread_id)
         return Run.objects.submit(

@@ -39,10 +39,10 @@ def check_connection() -> None:
 def run_system_checks() -> list[str]:
     """Warnings, if there are any. Raises CommandError if there are errors."""
     messages = [message for message in checks.run_checks() if not message.is_silenced()]
-    errors = [_one_line(message) for message in messages if message.is_serious()]
+    errors = [_sentence(message) for message in messages if message.is_serious()]
     if errors:
-        raise CommandError(f"The project's settings are not right: {' '.join(errors)}")
-    return [_one_line(message) for message in messages if message.level >= checks.WARNING]
+        raise CommandError(" ".join(errors))
+    return [_sentence(message) for message in messages if message.level >= checks.WARNING]
 
 
 def load_graphs() -> list[str]:
@@ -77,6 +77,10 @@ def close_connections() -> None:
         connection.close()
         if isinstance(connection, DatabaseWrapper):
             connection.close_pool()
+
+
+def _sentence(message: checks.CheckMessage) -> str:
+    return _one_line(f"{message.msg} {message.hint or ''} ({message.id})")
 
 
 def _one_line(message: object) -> str:

@@ -33,6 +33,10 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
             return self
         return self.filter(owner=user)
 
+    def without_values(self) -> ThreadQuerySet:
+        """For those who need the thread and not its state, which may be large."""
+        return self.defer("values", "interrupts")
+
     def find(self, thread_id: str | uuid.UUID) -> Thread:
         """One thread by its id. Raises InvalidThreadId or ThreadNotFound."""
         try:

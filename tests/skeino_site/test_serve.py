@@ -76,9 +76,9 @@ def ready(process: subprocess.Popen[str]) -> list[str]:
 def failure(process: subprocess.Popen[str]) -> str:
     """The one line it fails with. Its output ends only when all its children have ended too."""
     _, errors = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 1
-    (line,) = errors.splitlines()
-    return line
+    assert process.returncode == 1, errors
+    assert errors.count("\n") == 1, errors
+    return errors.rstrip("\n")
 
 
 def graphs(folder: Path, source: str) -> str:
