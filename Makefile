@@ -5,7 +5,8 @@ ARGS ?=
 
 PACKAGES = assistants threads runs skeino_site examples tests
 RUN = .venv/bin/python
-PIP = $(RUN) -m pip --quiet --disable-pip-version-check --no-input
+# Modules are compiled when they are first imported, so most never.
+INSTALL = $(RUN) -m pip --quiet --disable-pip-version-check --no-input install --no-compile -c constraints.txt
 
 .DEFAULT_GOAL = help
 .PHONY: serve test lint format constraints clean help
@@ -55,10 +56,10 @@ help:  ## Print this
 
 .venv/.runtime: .venv/.created requirements.txt constraints.txt
 	@echo "Installing requirements.txt into .venv"
-	@$(PIP) install -r requirements.txt -c constraints.txt
+	@$(INSTALL) -r requirements.txt
 	@touch $@
 
 .venv/.development: .venv/.created requirements.txt requirements-dev.txt constraints.txt
 	@echo "Installing requirements-dev.txt into .venv"
-	@$(PIP) install -r requirements-dev.txt -c constraints.txt
+	@$(INSTALL) -r requirements-dev.txt
 	@touch .venv/.runtime $@

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -36,7 +36,6 @@ class Execution:
         self.run, self.events, self.seq = run, events, seq
         self.usage = UsageCallback()
         self.config = run_config(run, self.usage)
-        self._translator = Translator(run.kwargs["stream_mode"])
         self._values: Any = None
         self._interrupted = False
 
@@ -61,30 +60,38 @@ class Execution:
         return result
 
     async def _stream(self) -> None:
-        kwargs = self.run.kwargs
-        chunks = self.graph.astream(
-            await self._input(),
-            self.config,
-            context=kwargs.get("context"),
-            stream_mode=graph_modes(kwargs["stream_mode"]),
-            output_keys=self.graph.output_channels,
-            interrupt_before=kwargs.get("interrupt_before"),
-            interrupt_after=kwargs.get("interrupt_after"),
-            durability=kwargs.get("durability") or "async",
-            subgraphs=bool(kwargs.get("subgraphs")),
-        )
-        async with aclosing(chunks):  # type: ignore[type-var]
-            async for *namespace, mode, chunk in chunks:
+        requested = self.run.kwargs["stream_mode"]
+        translator = Translator(requested, self.graph)
+        options = {
+            "context": self.run.kwargs.get("context"),
+            "stream_mode": graph_modes(requested),
+            "output_keys": self.graph.output_channels,
+            "interrupt_before": self.run.kwargs.get("interrupt_before"),
+            "interrupt_after": self.run.kwargs.get("interrupt_after"),
+            "durability": self.run.kwargs.get("durability") or "async",
+            "subgraphs": bool(self.run.kwargs.get("subgraphs")),
+        }
+        chunks: Any = self._chunks_and_events if "events" in requested else self.graph.astream
+        async with aclosing(chunks(await self._input(), self.config, **options)) as stream:
+            async for *namespace, mode, chunk in stream:
                 # With subgraphs the namespace comes first, a tuple that is empty for the root.
                 path: Any = namespace[0] if namespace else ()
                 if mode == "values" and not path:
                     self._note_values(chunk)
-                await self._emit(path, mode, chunk)
+                for name, data in translator.events(path, mode, chunk):
+                    await self._log(name, data)
 
-    async def _emit(self, namespace: tuple[str, ...], mode: str, chunk: Any) -> None:
-        event = self._translator.event(namespace, mode, chunk)
-        if event is not None:
-            await self._log(*event)
+    async def _chunks_and_events(
+        self, graph_input: Any, config: RunnableConfig, **options: Any
+    ) -> AsyncIterator[Any]:
+        """What ``astream`` yields, and between it, as mode ``events``, what happens inside the graph."""
+        events = self.graph.astream_events(graph_input, config, version="v2", **options)
+        async with aclosing(events) as stream:  # type: ignore[type-var]
+            async for event in stream:
+                if event["run_id"] == str(self.run.pk) and event["event"] == "on_chain_stream":
+                    yield event["data"]["chunk"]
+                else:
+                    yield "events", event
 
     async def _log(self, event: str, data: Any) -> None:
         self.seq += 1
@@ -134,7 +141,7 @@ class Execution:
         return any(breakpoints)
 
     def _snapshot_values(self, snapshot: StateSnapshot) -> Any:
-        return state.visible_values(snapshot.values, self.graph)
+        return state.visible(snapshot.values, self.graph)
 
     def _encoded(self, values: Any) -> EncodedJSON:
         return encode_for_jsonb(values)

@@ -2,46 +2,170 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-GraphMode = Literal["values", "updates", "messages", "custom"]
+from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
+from langgraph.pregel import Pregel
+
+from threads.visibility import Visibility
+
+Namespace = tuple[str, ...]
+Event = tuple[str, Any]
+
+
+class Translator:
+    """Turns what a graph streams into the events that were asked for, for one run."""
+
+    def __init__(self, requested: list[str], graph: Pregel) -> None:
+        # One message is sent in one form: where both are asked for, in that of messages-tuple.
+        names = [name for name in requested if not (name == "messages" and "messages-tuple" in requested)]
+        self._modes = {STREAM_MODES[name].graph_mode: STREAM_MODES[name] for name in names}
+        self.visibility = Visibility(graph)
+        self.messages: dict[str, BaseMessage] = {}
+
+    def events(self, namespace: Namespace, graph_mode: str, chunk: Any) -> Iterator[Event]:
+        """The events of a chunk, none if nobody asked for it.
+
+        A subgraph's events have its namespace behind their name, after a bar.
+        """
+        mode = self._modes.get(graph_mode)
+        if mode is None:
+            return
+        for name, data in mode.translate(self, namespace, chunk):
+            yield "|".join((name, *namespace)) if mode.namespaced else name, data
+
+
+def _values(translator: Translator, namespace: Namespace, chunk: Any) -> Iterator[Event]:
+    yield "values", translator.visibility.of_state(namespace, chunk)
+
+
+def _updates(translator: Translator, namespace: Namespace, chunk: Any) -> Iterator[Event]:
+    # What each node wrote, by node; a task's interrupts stand among them.
+    visible = translator.visibility.of_state
+    yield (
+        "updates",
+        {
+            node: update if node == "__interrupt__" else visible(namespace, update)
+            for node, update in chunk.items()
+        },
+    )
+
+
+def _messages(translator: Translator, namespace: Namespace, chunk: Any) -> Iterator[Event]:
+    """Each message whole as it grows: its metadata once, then what there is of it so far."""
+    message, metadata = chunk
+    key = str(message.id)
+    if key not in translator.messages:
+        yield "messages/metadata", {key: {"metadata": metadata}}
+    if not isinstance(message, BaseMessageChunk):
+        translator.messages[key] = message
+        yield "messages/complete", [message]
+        return
+    before = translator.messages.get(key)
+    grown: Any = before + message if isinstance(before, BaseMessageChunk) else message
+    translator.messages[key] = grown
+    yield "messages/partial", [message_chunk_to_message(grown)]
+
+
+def _messages_tuple(translator: Translator, namespace: Namespace, chunk: Any) -> Iterator[Event]:
+    yield "messages", chunk
+
+
+def _tasks(translator: Translator, namespace: Namespace, chunk: Any) -> Iterator[Event]:
+    yield "tasks", _visible_task(translator, namespace, chunk)
+
+
+def _checkpoints(translator: Translator, namespace: Namespace, chunk: Any) -> Iterator[Event]:
+    yield "checkpoints", _visible_checkpoint(translator, namespace, chunk)
+
+
+def _debug(translator: Translator, namespace: Namespace, chunk: Any) -> Iterator[Event]:
+    payload = chunk["payload"]
+    if chunk["type"] == "checkpoint":
+        payload = _visible_checkpoint(translator, namespace, payload)
+        payload |= {
+            "checkpoint": _checkpoint(payload["config"]),
+            "parent_checkpoint": _checkpoint(payload["parent_config"]),
+        }
+    else:
+        payload = _visible_task(translator, namespace, payload)
+    yield "debug", {**chunk, "payload": payload}
+
+
+def _custom(translator: Translator, namespace: Namespace, chunk: Any) -> Iterator[Event]:
+    yield "custom", chunk
+
+
+def _events(translator: Translator, namespace: Namespace, chunk: Any) -> Iterator[Event]:
+    yield "events", {**chunk, "data": translator.visibility.of_anything(chunk.get("data"))}
+
+
+def _visible_task(translator: Translator, namespace: Namespace, task: dict[str, Any]) -> dict[str, Any]:
+    visible = translator.visibility.of_state
+    return {
+        key: visible(namespace, value) if key in ("input", "result") else value for key, value in task.items()
+    }
+
+
+def _visible_checkpoint(
+    translator: Translator, namespace: Namespace, checkpoint: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        **checkpoint,
+        "config": _without_internals(checkpoint["config"]),
+        "parent_config": _without_internals(checkpoint["parent_config"]),
+        "values": translator.visibility.of_state(namespace, checkpoint["values"]),
+        "tasks": [
+            {**task, "result": translator.visibility.of_state(namespace, task["result"])}
+            if "result" in task
+            else task
+            for task in checkpoint["tasks"]
+        ],
+    }
+
+
+def _without_internals(config: dict[str, Any] | None) -> dict[str, Any] | None:
+    if config is None:
+        return None
+    return {"configurable": {k: v for k, v in config["configurable"].items() if not k.startswith("__")}}
+
+
+def _checkpoint(config: dict[str, Any] | None) -> dict[str, Any] | None:
+    if config is None:
+        return None
+    keys = ("checkpoint_id", "thread_id", "checkpoint_ns", "checkpoint_map")
+    return {key: config["configurable"][key] for key in keys if key in config["configurable"]}
 
 
 @dataclass(frozen=True)
 class StreamMode:
-    """``graph_mode`` is LangGraph's name for it, ``event`` the name of the events that clients see."""
+    """``graph_mode`` is what to ask of the graph; ``events`` is no mode of LangGraph but another method.
 
-    graph_mode: GraphMode
-    event: str
+    ``namespaced``: whether subgraphs' events say so in their name.
+    """
+
+    graph_mode: str
+    translate: Callable[[Translator, Namespace, Any], Iterator[Event]]
+    namespaced: bool = True
 
 
 STREAM_MODES: dict[str, StreamMode] = {
-    "values": StreamMode("values", "values"),
-    "updates": StreamMode("updates", "updates"),
-    "messages-tuple": StreamMode("messages", "messages"),
-    "custom": StreamMode("custom", "custom"),
+    "values": StreamMode("values", _values),
+    "updates": StreamMode("updates", _updates),
+    "messages": StreamMode("messages", _messages, namespaced=False),
+    "messages-tuple": StreamMode("messages", _messages_tuple),
+    "tasks": StreamMode("tasks", _tasks),
+    "checkpoints": StreamMode("checkpoints", _checkpoints),
+    "debug": StreamMode("debug", _debug),
+    "custom": StreamMode("custom", _custom),
+    "events": StreamMode("events", _events, namespaced=False),
 }
 DEFAULT = ["values"]
 
 
-def graph_modes(requested: list[str]) -> list[GraphMode]:
+def graph_modes(requested: list[str]) -> list[str]:
     """What to ask of the graph: for the requested modes, and ``values``, which the run itself needs."""
-    return list(dict.fromkeys([*(STREAM_MODES[name].graph_mode for name in requested), "values"]))
-
-
-class Translator:
-    """Turns what a graph streams into events, for one run."""
-
-    def __init__(self, requested: list[str]) -> None:
-        self._events = {STREAM_MODES[name].graph_mode: STREAM_MODES[name].event for name in requested}
-
-    def event(self, namespace: tuple[str, ...], graph_mode: str, chunk: Any) -> tuple[str, Any] | None:
-        """Name and data of the chunk's event; None if nobody asked for it.
-
-        A subgraph's events have its namespace behind their name, after a bar.
-        """
-        name = self._events.get(graph_mode)  # type: ignore[call-overload]
-        if name is None:
-            return None
-        return "|".join((name, *namespace)), chunk
+    modes = [STREAM_MODES[name].graph_mode for name in requested if name != "events"]
+    return list(dict.fromkeys([*modes, "values"]))

@@ -14,6 +14,7 @@ from assistants.graphs import registry
 from threads.checkpointer import DjangoSaver
 from threads.encoding import EncodedJSON
 from threads.models import Thread
+from threads.visibility import hidden_keys
 
 NEVER_RUN: dict[str, Any] = {
     "values": {},
@@ -69,7 +70,7 @@ def as_wire(snapshot: StateSnapshot, graph: Any) -> dict[str, Any]:
     checkpoint, parent = _checkpoint(snapshot.config), _checkpoint(snapshot.parent_config)
     subgraphs = dict(graph.get_subgraphs()) if any(task.state for task in snapshot.tasks) else {}
     return {
-        "values": visible_values(snapshot.values, graph),
+        "values": visible(snapshot.values, graph),
         "next": list(snapshot.next),
         "tasks": [_task(task, subgraphs.get(task.name, graph)) for task in snapshot.tasks],
         "metadata": snapshot.metadata,
@@ -82,11 +83,12 @@ def as_wire(snapshot: StateSnapshot, graph: Any) -> dict[str, Any]:
     }
 
 
-def visible_values(values: Any, graph: Pregel) -> Any:
-    """Only what the graph's output schema names."""
-    if not isinstance(values, dict) or isinstance(graph.output_channels, str):
+def visible(values: Any, graph: Any) -> Any:
+    """A state, or an update of one, without the keys that the graph keeps to itself."""
+    hidden = hidden_keys(graph)
+    if not hidden or not isinstance(values, dict):
         return values
-    return {key: values[key] for key in graph.output_channels if key in values}
+    return {key: value for key, value in values.items() if key not in hidden}
 
 
 def interrupts_by_task(snapshot: StateSnapshot) -> dict[str, list[Interrupt]]:
@@ -116,7 +118,7 @@ def _task(task: PregelTask, graph: Any) -> dict[str, Any]:
         "interrupts": list(task.interrupts),
         "checkpoint": None if nested is None or isinstance(nested, StateSnapshot) else _checkpoint(nested),
         "state": as_wire(nested, graph) if isinstance(nested, StateSnapshot) else None,
-        "result": task.result,
+        "result": visible(task.result, graph),
     }
 
 

@@ -122,5 +122,5 @@ def _create_user() -> pwd.struct_passwd:
 def _permit(path: Path, mode: int) -> None:
     current = path.stat().st_mode
     if current & mode != mode:
-        logger.warning("chmod o+%s %s, for the user who runs PostgreSQL", "x" if mode == 1 else "rX", path)
+        logger.info("chmod o+%s %s, for the user who runs PostgreSQL.", "x" if mode == 1 else "rX", path)
         path.chmod(current | mode)

@@ -175,7 +175,7 @@ def test_django_reads_the_url_as_it_is_meant():
 
 def manage(data_dir: Path, *arguments: str) -> str:
     environment = {**os.environ, "SKEINO_DATA_DIR": str(data_dir), "DATABASE_URL": ""}
-    command = [sys.executable, ROOT / "manage.py", *arguments]
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
     found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert found.stderr == ""
     return found.stdout

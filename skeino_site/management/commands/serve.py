@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import time
@@ -82,6 +83,10 @@ class Command(BaseCommand):
             startup.check_connection()
             return url
         self._say(f"Starting PostgreSQL in {settings.DATA_DIR / 'postgres'}.")
+        # As root it may have to open folders to the user who runs the server. That is worth a line.
+        embedded_postgres.logger.setLevel(logging.INFO)
+        embedded_postgres.logger.addHandler(logging.StreamHandler(self.stdout))
+        embedded_postgres.logger.propagate = False
         return startup.start_embedded_postgres()
 
     def _anonymous_access(self) -> dict[str, str]:

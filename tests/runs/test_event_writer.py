@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import DEFAULT_DB_ALIAS
+from procrastinate.contrib.django.utils import connector_params
+
+from runs.events import CHANNEL, writer
+from runs.events.writer import EventWriter, Row
+from runs.models import Run, RunEvent
+from tests.runs.engine import IDLE, aclaimed, asubmit
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+@pytest.fixture
+async def database() -> AsyncIterator[psycopg.AsyncConnection]:
+    """A connection of the test's own."""
+    async with await psycopg.AsyncConnection.connect(**connect_kwargs(), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def events() -> AsyncIterator[EventWriter]:
+    async with EventWriter(connect_kwargs(application_name="event-writer")).running() as writer:
+        yield writer
+
+
+def connect_kwargs(**more: Any) -> dict[str, Any]:
+    return {**connector_params(DEFAULT_DB_ALIAS), **more}
+
+
+def row(run: Run, seq: int, data: str = "{}") -> Row:
+    return Row(run.pk, run.attempt, seq, "values", data)
+
+
+async def written(run: Run) -> list[int]:
+    return [seq async for seq in RunEvent.objects.filter(run=run).values_list("seq", flat=True)]
+
+
+@asynccontextmanager
+async def log_locked() -> AsyncIterator[None]:
+    """Nobody can write the log inside the block."""
+    async with await psycopg.AsyncConnection.connect(**connect_kwargs()) as connection:
+        await connection.execute("LOCK runs_runevent IN SHARE MODE")
+        yield
+
+
+async def until_somebody_waits_for_a_lock(database: psycopg.AsyncConnection) -> None:
+    """Until a statement of the event writer is blocked."""
+    query = (
+        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'event-writer' AND wait_event_type = 'Lock'"
+    )
+    async with asyncio.timeout(10):
+        while not await (await database.execute(query)).fetchone():
+            await asyncio.sleep(0.01)
+
+
+async def terminate(database: psycopg.AsyncConnection) -> int:
+    """Close the event writer's connection. How many there were."""
+    query = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'event-writer' AND datname = current_database()"
+    )
+    return len(await (await database.execute(query)).fetchall())
+
+
+async def test_what_is_flushed_is_committed_in_order(events: EventWriter) -> None:
+    run = await aclaimed()
+    for seq in range(1, 51):
+        await events.append(Row(run.pk, 1, seq, f"event {seq}", f'{{"n":{seq}}}'))
+    await events.flush()
+    found = [event async for event in RunEvent.objects.filter(run=run).order_by("seq")]
+    assert [event.seq for event in found] == list(range(1, 51))
+    assert {(event.event, event.data) for event in found} == {
+        (f"event {seq}", f'{{"n":{seq}}}') for seq in range(1, 51)
+    }
+
+
+async def test_an_event_is_written_without_being_asked_to(
+    events: EventWriter, database: psycopg.AsyncConnection
+) -> None:
+    run = await aclaimed()
+    await database.execute(f"LISTEN {CHANNEL}")
+    await events.append(row(run, 1))
+    [notification] = [one async for one in database.notifies(timeout=10, stop_after=1)]
+    assert notification.payload == str(run.pk)
+    assert await written(run) == [1]
+
+
+async def test_events_that_gather_during_a_write_are_written_together(
+    events: EventWriter, database: psycopg.AsyncConnection
+) -> None:
+    runs = [await aclaimed() for _ in range(3)]
+    await database.execute(f"LISTEN {CHANNEL}")
+    async with log_locked():
+        await events.append(row(runs[0], 1))
+        await until_somebody_waits_for_a_lock(database)
+        for seq in range(2, 302):
+            for run in runs:
+                await events.append(row(run, seq))
+    await events.flush()
+    notifications = [one.payload.split(",") async for one in database.notifies(timeout=0.2)]
+    assert [await written(run) for run in runs[1:]] == [list(range(2, 302))] * 2
+    assert [len(ids) for ids in notifications] == [1, 3]
+
+
+async def test_a_batch_names_no_more_runs_than_a_notification_holds(
+    events: EventWriter, database: psycopg.AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "RUNS_PER_NOTIFICATION", 2)
+    runs = [await aclaimed() for _ in range(5)]
+    await database.execute(f"LISTEN {CHANNEL}")
+    for run in runs:
+        await events.append(row(run, 1))
+    await events.flush()
+    notified = [one.payload.split(",") async for one in database.notifies(timeout=0.2)]
+    assert {run_id for ids in notified for run_id in ids} == {str(run.pk) for run in runs}
+    assert max(len(ids) for ids in notified) == 2
+
+
+async def test_a_full_notification_is_not_too_long_for_postgres(
+    database: psycopg.AsyncConnection,
+) -> None:
+    ids = ",".join(str(uuid.uuid4()) for _ in range(writer.RUNS_PER_NOTIFICATION))
+    await database.execute("SELECT pg_notify(%s, %s)", [CHANNEL, ids])
+
+
+async def test_nothing_is_written_for_a_lost_attempt(events: EventWriter) -> None:
+    lost = await aclaimed()
+    await events.append(row(lost, 1))
+    await events.flush()
+    await Run.objects.filter(pk=lost.pk).aupdate(attempt=2)
+    await events.append(row(lost, 2))
+    await events.append(Row(lost.pk, 2, 3, "values", "{}"))
+    await events.flush()
+    assert await written(lost) == [1, 3]
+
+
+async def test_nothing_is_written_after_the_end(events: EventWriter) -> None:
+    run = await aclaimed()
+    await asyncio.to_thread(run.finish, Run.Status.SUCCESS, IDLE, seq=1)
+    await events.append(row(run, 2))
+    await events.flush()
+    assert await written(run) == [1]
+
+
+async def test_nothing_is_written_for_a_run_that_waits(events: EventWriter) -> None:
+    run = await asubmit()
+    await events.append(row(run, 1))
+    await events.flush()
+    assert await written(run) == []
+
+
+async def test_an_event_is_written_once(events: EventWriter) -> None:
+    run = await aclaimed()
+    await events.append(row(run, 1, '"first"'))
+    await events.append(row(run, 1, '"again"'))
+    await events.flush()
+    assert (await RunEvent.objects.aget(run=run)).data == '"first"'
+
+
+async def test_a_deleted_run_does_not_hurt_the_others(events: EventWriter) -> None:
+    deleted, kept = await aclaimed(), await aclaimed()
+    await Run.objects.filter(pk=deleted.pk).adelete()
+    await events.append(row(deleted, 1))
+    await events.append(row(kept, 1))
+    await events.flush()
+    assert (await written(deleted), await written(kept)) == ([], [1])
+
+
+async def test_a_run_deleted_while_its_events_are_written_does_not_hurt_the_others(
+    events: EventWriter, database: psycopg.AsyncConnection
+) -> None:
+    deleted, kept = await aclaimed(), await aclaimed()
+    async with await psycopg.AsyncConnection.connect(**connect_kwargs()) as deleting:
+        await deleting.execute("DELETE FROM runs_run WHERE id = %s", [deleted.pk])
+        await events.append(row(deleted, 1))
+        await events.append(row(kept, 1))
+        await until_somebody_waits_for_a_lock(database)
+    await events.flush()
+    assert (await written(deleted), await written(kept)) == ([], [1])
+
+
+async def test_it_survives_the_loss_of_its_connection(
+    events: EventWriter, database: psycopg.AsyncConnection
+) -> None:
+    run = await aclaimed()
+    await events.append(row(run, 1))
+    await events.flush()
+    assert await terminate(database) == 1
+    await events.append(row(run, 2))
+    await events.flush()
+    assert await written(run) == [1, 2]
+
+
+async def test_it_survives_the_loss_of_its_connection_during_a_write(
+    events: EventWriter, database: psycopg.AsyncConnection
+) -> None:
+    run = await aclaimed()
+    async with log_locked():
+        await events.append(row(run, 1))
+        await until_somebody_waits_for_a_lock(database)
+        await terminate(database)
+        await events.append(row(run, 2))
+    await events.flush()
+    assert await written(run) == [1, 2]
+
+
+async def test_who_appends_waits_while_too_much_is_unwritten(
+    events: EventWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MAX_WAITING", 1000)
+    run = await aclaimed()
+    async with log_locked():
+        await events.append(row(run, 1, "x" * 1001))
+        waiting = asyncio.create_task(events.append(row(run, 2)))
+        done, _ = await asyncio.wait([waiting], timeout=0.2)
+        assert not done
+    await asyncio.wait_for(waiting, 10)
+    await events.flush()
+    assert await written(run) == [1, 2]
+
+
+async def test_what_is_appended_is_written_before_the_writer_ends() -> None:
+    run = await aclaimed()
+    async with EventWriter(connect_kwargs()).running() as events:
+        await events.append(row(run, 1))
+    assert await written(run) == [1]
+
+
+async def test_its_connection_is_closed_when_it_ends(database: psycopg.AsyncConnection) -> None:
+    run = await aclaimed()
+    async with EventWriter(connect_kwargs(application_name="event-writer")).running() as events:
+        await events.append(row(run, 1))
+    assert await terminate(database) == 0
+
+
+async def test_when_it_cannot_write_its_owner_fails_too() -> None:
+    run = await aclaimed()
+    with pytest.raises(ExceptionGroup) as failure:
+        async with EventWriter(connect_kwargs()).running() as events:
+            await events.append(Row(run.pk, 1, 1, "values", "no \0 in text"))
+            await asyncio.Event().wait()
+    assert failure.group_contains(psycopg.DataError)

@@ -1,0 +1,58 @@
+"""What of a graph's state may leave the server: what its output schema names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.pregel import Pregel
+
+
+class Visibility:
+    """Decides by name. A key that the graph keeps to itself is left out wherever state is shown.
+
+    In a subgraph's state, keys that the subgraph keeps to itself are left out too, and so are the outer
+    graph's.
+    """
+
+    def __init__(self, graph: Pregel) -> None:
+        self._hidden = hidden_keys(graph)
+        self._hidden_in: dict[str, set[str]] = {}
+        for name, subgraph in graph.get_subgraphs(recurse=True):
+            # `get_subgraphs` joins the names of nested nodes by bars, as namespaces do.
+            self._hidden_in[name] = hidden_keys(subgraph)
+        self._all_hidden = self._hidden.union(*self._hidden_in.values())
+
+    def of_state(self, namespace: tuple[str, ...], state: Any) -> Any:
+        """A state, or an update of one, without what is hidden. Not only dicts are states and updates."""
+        if not self._all_hidden:
+            return state
+        if isinstance(state, (list, tuple)):  # several updates of one node
+            return [self.of_state(namespace, update) for update in state]
+        if not isinstance(state, dict):
+            return state
+        hidden = self._hidden | self._hidden_in.get(_nodes(namespace), set())
+        return {key: value for key, value in state.items() if key not in hidden}
+
+    def of_anything(self, value: Any) -> Any:
+        """Values whose place in the graph is not known: keys hidden anywhere are left out everywhere."""
+        if not self._all_hidden:
+            return value
+        if isinstance(value, dict):
+            return {k: self.of_anything(v) for k, v in value.items() if k not in self._all_hidden}
+        if isinstance(value, (list, tuple)):
+            return [self.of_anything(item) for item in value]
+        return value
+
+
+def hidden_keys(graph: Any) -> set[str]:
+    """The keys of a graph's state that are not in its output."""
+    outputs = graph.output_channels
+    if isinstance(outputs, str):
+        return set()
+    channels = graph.stream_channels_asis
+    return set(channels if not isinstance(channels, str) else [channels]) - set(outputs)
+
+
+def _nodes(namespace: tuple[str, ...]) -> str:
+    """``("child:ID", "grandchild:ID")`` as ``child|grandchild``."""
+    return "|".join(part.partition(":")[0] for part in namespace)
