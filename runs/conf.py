@@ -41,5 +41,15 @@ class Settings:
         """After how much silence a stream sends a comment, so that nobody between takes it for dead."""
         return getattr(settings, "SKEINO_STREAM_HEARTBEAT_SECONDS", 5.0)
 
+    @property
+    def SKEINO_WEBHOOK_SECRET(self) -> str | None:
+        """With it, webhooks are signed."""
+        return getattr(settings, "SKEINO_WEBHOOK_SECRET", None)
+
+    @property
+    def SKEINO_WEBHOOK_ALLOW_PRIVATE(self) -> bool:
+        """Whether webhooks may go to loopback, private and link-local addresses."""
+        return getattr(settings, "SKEINO_WEBHOOK_ALLOW_PRIVATE", False)
+
 
 conf = Settings()

@@ -9,33 +9,31 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.pregel import Pregel
-from langgraph.types import Command, StateSnapshot
+from langgraph.types import StateSnapshot
 
+from runs.config import CHECKPOINT_KEYS, context, graph_input, run_config
 from runs.events.writer import EventWriter, Row
 from runs.models import Run
 from runs.stream_modes import Translator, graph_modes
 from runs.usage import UsageCallback
-from threads import messages, state
+from threads import state
 from threads.encoding import EncodedJSON, encode, encode_for_jsonb
 from threads.models import Thread
 from threads.state import Outcome
 
 logger = logging.getLogger(__name__)
 
-# What a client's config may set beside `configurable`. LangChain would move any other key into
-# `configurable`, and there `thread_id` names whose state is read and written.
-CONFIG_KEYS = ("tags", "recursion_limit", "max_concurrency", "run_name")
-
 
 class Execution:
-    """One attempt of a claimed run. ``seq`` is the number of the log's latest event."""
+    """One attempt of a claimed run. ``seq`` numbers the log's latest event; a new attempt counts on."""
 
     graph: Pregel
 
-    def __init__(self, run: Run, events: EventWriter, *, seq: int) -> None:
-        self.run, self.events, self.seq = run, events, seq
+    def __init__(self, run: Run, events: EventWriter) -> None:
+        self.run, self.events, self.seq = run, events, run.seq
         self.usage = UsageCallback()
         self.config = run_config(run, self.usage)
+        self._latest = RunnableConfig(configurable={"thread_id": str(run.thread_id), "checkpoint_ns": ""})
         self._values: Any = None
         self._interrupted = False
 
@@ -63,7 +61,7 @@ class Execution:
         requested = self.run.kwargs["stream_mode"]
         translator = Translator(requested, self.graph)
         options = {
-            "context": self.run.kwargs.get("context"),
+            "context": context(self.run, self.graph),
             "stream_mode": graph_modes(requested),
             "output_keys": self.graph.output_channels,
             "interrupt_before": self.run.kwargs.get("interrupt_before"),
@@ -100,11 +98,12 @@ class Execution:
     async def _input(self) -> Any:
         """The run's input; None, which goes on from the last checkpoint, if an earlier attempt made one."""
         if self.run.attempt > 1:
-            snapshot = await self.graph.aget_state(self.config)
+            snapshot = await self.graph.aget_state(self._latest)
             if (snapshot.metadata or {}).get("run_id") == str(self.run.pk):
+                for key in CHECKPOINT_KEYS:
+                    self.config["configurable"].pop(key, None)
                 return None
-        command = self.run.kwargs.get("command")
-        return messages.convert(self.run.kwargs.get("input")) if command is None else Command(**command)
+        return graph_input(self.run)
 
     def _note_values(self, chunk: Any) -> None:
         if isinstance(chunk, dict) and "__interrupt__" in chunk:
@@ -116,7 +115,7 @@ class Execution:
         if not (self._interrupted or self._may_have_paused()) and self._values is not None:
             return Outcome(thread_status=Thread.Status.IDLE, values=self._encoded(self._values))
         # Only a checkpoint knows the tasks that wait, and whether a breakpoint was the end.
-        snapshot = await self.graph.aget_state(self.config)
+        snapshot = await self.graph.aget_state(self._latest)
         interrupts = state.interrupts_by_task(snapshot)
         return Outcome(
             thread_status=Thread.Status.INTERRUPTED if snapshot.next else Thread.Status.IDLE,
@@ -124,9 +123,15 @@ class Execution:
             interrupts=encode_for_jsonb(interrupts) if interrupts else None,
         )
 
-    def _failure(self, error: dict[str, str]) -> Outcome:
+    async def stopped(self) -> tuple[Run.Status, Outcome]:
+        """What is left when the run was cancelled: the state it had reached."""
+        await self.events.flush()
+        error = {"error": "UserInterrupt", "message": "User interrupted the run"}
+        return Run.Status.INTERRUPTED, self._failure(error, Thread.Status.INTERRUPTED)
+
+    def _failure(self, error: dict[str, str], status: Thread.Status = Thread.Status.ERROR) -> Outcome:
         return Outcome(
-            thread_status=Thread.Status.ERROR,
+            thread_status=status,
             values=None if self._values is None else self._encoded(self._values),
             error=encode_for_jsonb(error),
         )
@@ -155,34 +160,3 @@ class Execution:
 
     def _log_fields(self) -> dict[str, str]:
         return {"run_id": str(self.run.pk), "thread_id": str(self.run.thread_id)}
-
-
-def run_config(run: Run, *callbacks: Any) -> RunnableConfig:
-    """The config a run is executed with: the client's wishes under what the server knows.
-
-    Where both name a key, the server's value holds: a client cannot point a run at another thread.
-    """
-    wished = run.kwargs.get("config") or {}
-    identity = {
-        "run_id": str(run.pk),
-        "thread_id": str(run.thread_id),
-        "graph_id": run.assistant.graph_id,
-        "assistant_id": str(run.assistant_id),
-    }
-    configurable = {
-        **run.assistant.config.get("configurable", {}),
-        **{k: v for k, v in (wished.get("configurable") or {}).items() if not k.startswith("__")},
-    }
-    config = {
-        **run.assistant.config,
-        **{key: wished[key] for key in CONFIG_KEYS if wished.get(key) is not None},
-    }
-    return RunnableConfig(
-        **config
-        | {
-            "run_id": run.pk,
-            "configurable": {**configurable, **identity, "checkpoint_ns": ""},
-            "metadata": {**run.metadata, **identity, "run_attempt": run.attempt},
-            "callbacks": list(callbacks),
-        }  # type: ignore[typeddict-item]
-    )

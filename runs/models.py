@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.db import models, transaction
@@ -13,13 +14,17 @@ from uuid_utils.compat import uuid7
 from assistants.models import Assistant
 from runs.events import END, notify
 from runs.exceptions import InvalidRunId, RunLost, RunNotFound
+from threads import checkpointer
 from threads.encoding import encode
 from threads.exceptions import ThreadBusy, ThreadNotFound
 from threads.fields import JSONField
 from threads.models import Thread
 from threads.state import Outcome
 
+# Tasks are named here, for they live above this module and only workers need them.
 EXECUTE_TASK = "runs.execute"
+START_TASK = "runs.start"
+WEBHOOK_TASK = "runs.deliver_webhook"
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -38,6 +43,11 @@ class RunQuerySet(models.QuerySet["Run"]):
             raise RunNotFound(run_id)
         return found
 
+    def stop_jobs(self) -> None:
+        """For runs about to be deleted: those that wait leave the queue, workers stop those that execute."""
+        for job_id in self.active().values_list("job_id", flat=True):
+            app.job_manager.cancel_job_by_id(job_id, abort=True, delete_job=True)
+
     def page(self, *, limit: int = 10, offset: int = 0, status: str | None = None) -> list[Run]:
         """Newest first."""
         found = self.filter(status=status) if status else self
@@ -52,11 +62,13 @@ class RunQuerySet(models.QuerySet["Run"]):
         kwargs: dict[str, Any],
         metadata: dict[str, Any] | None = None,
         multitask_strategy: str = "enqueue",
+        after_seconds: float = 0,
     ) -> Run:
         """Make a run and its job in one transaction; it is executed after the thread's earlier runs.
 
-        Locks the thread's row. Raises ThreadBusy when other runs are active and the strategy is not to
-        wait for them, ThreadNotFound when the thread has just been deleted.
+        With ``after_seconds`` it enters the thread's line only then. Locks the thread's row. Raises
+        ThreadBusy when other runs are active and the strategy is not to wait for them, ThreadNotFound when
+        the thread has just been deleted.
         """
         try:
             thread = Thread.objects.without_values().select_for_update().get(pk=thread.pk)
@@ -76,19 +88,33 @@ class RunQuerySet(models.QuerySet["Run"]):
             metadata={"created_by": "system", **thread.metadata, **stamp, **(metadata or {})},
             multitask_strategy=multitask_strategy,
         )
-        # By name: the task itself lives above this module, and only workers need it.
-        run.job_id = app.configure_task(EXECUTE_TASK, lock=str(thread.pk)).defer(run_id=str(run.pk))
+        run.job_id = _defer_start(run, after_seconds) if after_seconds else _defer_execution(run)
         run.save(force_insert=True)
         thread.occupy(metadata=stamp, config=_thread_config(kwargs.get("config") or {}))
         return run
 
     def claim(self, run_id: uuid.UUID) -> Run | None:
-        """Take a pending run for execution: a new attempt. None if it is gone or not pending any more."""
+        """Take a pending run for execution: a new attempt. None if it is gone or not pending any more.
+
+        ``seq`` of the run is then the number of the latest event that earlier attempts have logged.
+        """
         now = timezone.now()
         claimed = self.filter(pk=run_id, status=Run.Status.PENDING).update(
             status=Run.Status.RUNNING, attempt=F("attempt") + 1, started_at=now, updated_at=now
         )
-        return self.select_related("assistant").get(pk=run_id) if claimed else None
+        if not claimed:
+            return None
+        run = self.select_related("assistant").get(pk=run_id)
+        run.seq = run.last_seq() if run.attempt > 1 else 0
+        return run
+
+    @transaction.atomic
+    def enqueue(self, run_id: uuid.UUID) -> None:
+        """Let a run wait in its thread's line, whose time has come. Does nothing if it was cancelled."""
+        run = self.select_for_update().filter(pk=run_id, status=Run.Status.PENDING).first()
+        if run is not None:
+            run.job_id = _defer_execution(run)
+            run.save(update_fields=["job_id"])
 
 
 class Run(models.Model):
@@ -111,6 +137,8 @@ class Run(models.Model):
         REJECT = "reject"
         INTERRUPT = "interrupt"
         ROLLBACK = "rollback"
+
+    seq = 0  # no column: what ``claim`` found
 
     ACTIVE = (Status.PENDING, Status.RUNNING)
 
@@ -183,8 +211,29 @@ class Run(models.Model):
                 raise RunLost(self.pk)
             others = Run.objects.filter(thread=thread).active().exists()
             thread.settle(outcome, busy=others, now=now)
-            RunEvent.objects.create(run=self, seq=seq, event=END, data=encode({"status": status.value}))
-            notify([self.pk])
+            self._announce_end(status, seq)
+
+    def cancel(self) -> None:
+        """Stop the run: one that waits at once, one that executes as soon as its worker hears of it.
+
+        Does nothing if it has ended. Locks the thread's row. A run that is cancelled ends ``interrupted``.
+        """
+        with transaction.atomic():
+            thread = Thread.objects.only("pk").select_for_update().get(pk=self.thread_id)
+            now = timezone.now()
+            was_waiting = Run.objects.filter(pk=self.pk, status=Run.Status.PENDING).update(
+                status=Run.Status.INTERRUPTED, finished_at=now, updated_at=now
+            )
+            app.job_manager.cancel_job_by_id(self.job_id, abort=True, delete_job=True)
+            if was_waiting:
+                others = Run.objects.filter(thread=thread).active().exists()
+                thread.settle(Outcome(thread_status=Thread.Status.IDLE), busy=others, now=now)
+                self._announce_end(Run.Status.INTERRUPTED, self.last_seq() + 1)
+
+    def clean_up_after_thread(self) -> None:
+        """Delete the checkpoints that this run still wrote while its thread was being deleted."""
+        if not Thread.objects.filter(pk=self.thread_id).exists():
+            checkpointer.delete([str(self.thread_id)])
 
     def release(self) -> None:
         """Give the run back to the queue, to go on from its last checkpoint. Raises RunLost."""
@@ -197,6 +246,24 @@ class Run(models.Model):
     def last_seq(self) -> int:
         """The number of the latest event in the log, 0 without one."""
         return RunEvent.objects.filter(run=self).aggregate(models.Max("seq"))["seq__max"] or 0
+
+    def _announce_end(self, status: Status, seq: int) -> None:
+        """To followers, when the open transaction commits, and then to the webhook."""
+        RunEvent.objects.create(run=self, seq=seq, event=END, data=encode({"status": status.value}))
+        notify([self.pk])
+        if self.kwargs.get("webhook"):
+            app.configure_task(WEBHOOK_TASK).defer(run_id=str(self.pk))
+
+
+def _defer_execution(run: Run) -> int:
+    """The thread's id is the lock: its runs are executed one at a time, in the order of their jobs."""
+    return app.configure_task(EXECUTE_TASK, lock=str(run.thread_id)).defer(run_id=str(run.pk))
+
+
+def _defer_start(run: Run, seconds: float) -> int:
+    """Without the lock: a job that waits for its time would hold back the thread's later runs."""
+    due = timezone.now() + timedelta(seconds=seconds)
+    return app.configure_task(START_TASK, schedule_at=due).defer(run_id=str(run.pk))
 
 
 def _thread_config(config: dict[str, Any]) -> dict[str, Any]:

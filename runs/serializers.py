@@ -5,11 +5,18 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from runs.addresses import AddressRefused, check_url
 from runs.models import Run
 from runs.stream_modes import DEFAULT, STREAM_MODES
 from threads import messages
 
 MODE_SCHEMA = {"type": "string", "enum": list(STREAM_MODES)}
+SEND_SCHEMA = {
+    "type": "object",
+    "properties": {"node": {"type": "string"}, "input": {}},
+    "required": ["node"],
+}
+TARGET_SCHEMA = {"oneOf": [{"type": "string"}, SEND_SCHEMA]}
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):
@@ -78,15 +85,61 @@ class BreakpointsField(serializers.Field):
         return value
 
 
+@extend_schema_field({"oneOf": [TARGET_SCHEMA, {"type": "array", "items": TARGET_SCHEMA}]})
+class GotoField(serializers.Field):
+    """A node, a ``{"node", "input"}``, or a list of both."""
+
+    def to_internal_value(self, value: Any) -> Any:
+        for target in value if isinstance(value, list) else [value]:
+            node = target.get("node") if isinstance(target, dict) else target
+            if not isinstance(node, str):
+                raise serializers.ValidationError('Must be a node, a {"node", "input"} or a list of them.')
+        return value
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "object"},
+            {"type": "array", "items": {"type": "array", "minItems": 2, "maxItems": 2}},
+        ]
+    }
+)
+class UpdateField(serializers.Field):
+    """An update of a state: an object, or a list of ``[key, value]`` pairs."""
+
+    def to_internal_value(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return value
+        if isinstance(value, list) and all(
+            isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in value
+        ):
+            return value
+        raise serializers.ValidationError("Must be an object or a list of [key, value] pairs.")
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
 class CommandSerializer(serializers.Serializer[None]):
-    """Go on from an interrupt. A command without any of these is none."""
+    """How to go on: with an answer to an interrupt, an update of the state, at other nodes."""
 
     resume = serializers.JSONField(
         required=False, allow_null=True, help_text="A value, or values by interrupt id."
     )
-    update = serializers.JSONField(  # type: ignore[assignment]
-        required=False, allow_null=True, help_text="An update of the state."
-    )
+    update = UpdateField(required=False, allow_null=True)  # type: ignore[assignment]
+    goto = GotoField(required=False, allow_null=True)
+
+
+class CheckpointChoiceSerializer(serializers.Serializer[None]):
+    """A checkpoint of the run's own thread. A ``thread_id`` in it is not needed and not read."""
+
+    checkpoint_id = serializers.UUIDField(required=False, allow_null=True)
+    checkpoint_ns = serializers.CharField(required=False, allow_null=True, allow_blank=True)
+    checkpoint_map = serializers.DictField(required=False, allow_null=True)
 
 
 class ConfigSerializer(serializers.Serializer[None]):
@@ -103,19 +156,32 @@ class RunCreateSerializer(serializers.Serializer[None]):
     assistant_id = serializers.CharField(help_text="A UUID, or the name of a graph.")
     input = serializers.JSONField(required=False, allow_null=True, default=None)
     command = CommandSerializer(required=False, allow_null=True, help_text="Goes before `input`.")
+    checkpoint = CheckpointChoiceSerializer(required=False, allow_null=True)
+    checkpoint_id = serializers.UUIDField(required=False, allow_null=True)
     config = ConfigSerializer(required=False, allow_null=True)
     context = serializers.DictField(required=False, allow_null=True)  # type: ignore[assignment]
     metadata = serializers.DictField(required=False, allow_null=True)
     stream_mode = StreamModeField(required=False, allow_null=True)
-    stream_subgraphs = serializers.BooleanField(required=False, default=False)
-    stream_resumable = serializers.BooleanField(required=False, default=False)
+    stream_subgraphs = serializers.BooleanField(required=False, allow_null=True)
+    stream_resumable = serializers.BooleanField(required=False, allow_null=True)
     interrupt_before = BreakpointsField(required=False, allow_null=True)
     interrupt_after = BreakpointsField(required=False, allow_null=True)
+    feedback_keys = serializers.ListField(
+        child=serializers.CharField(), required=False, allow_null=True, help_text="Kept on the run."
+    )
+    webhook = serializers.CharField(
+        required=False, allow_null=True, max_length=2048, help_text="Called when the run has ended."
+    )
     multitask_strategy = serializers.ChoiceField(
         required=False, allow_null=True, choices=Run.MultitaskStrategy.choices
     )
     if_not_exists = serializers.ChoiceField(required=False, allow_null=True, choices=["reject", "create"])
+    on_disconnect = serializers.ChoiceField(required=False, allow_null=True, choices=["continue", "cancel"])
+    after_seconds = serializers.FloatField(required=False, allow_null=True, max_value=10 * 366 * 86400)
     durability = serializers.ChoiceField(required=False, allow_null=True, choices=["sync", "async", "exit"])
+    checkpoint_during = serializers.BooleanField(
+        required=False, allow_null=True, help_text="Older: false is durability `exit`."
+    )
 
     def validate_input(self, value: Any) -> Any:
         try:
@@ -124,22 +190,48 @@ class RunCreateSerializer(serializers.Serializer[None]):
             raise serializers.ValidationError(str(exc)) from exc
         return value
 
+    def validate_webhook(self, value: str | None) -> str | None:
+        try:
+            if value is not None:
+                check_url(value)
+        except AddressRefused as exc:
+            raise serializers.ValidationError(str(exc)) from exc
+        return value
+
     @property
     def run_kwargs(self) -> dict[str, Any]:
         """What is kept on the run: every option it is executed with, defaults filled in."""
         data = self.validated_data
+        during = data.get("checkpoint_during")
         return {
             "input": data["input"],
-            "command": data.get("command"),
+            "command": command(data.get("command")),
+            "checkpoint": checkpoint(data),
             "config": data.get("config") or {},
             "context": data.get("context"),
             "stream_mode": data.get("stream_mode") or DEFAULT,
-            "subgraphs": data["stream_subgraphs"],
-            "resumable": data["stream_resumable"],
+            "subgraphs": bool(data.get("stream_subgraphs")),
+            "resumable": bool(data.get("stream_resumable")),
             "interrupt_before": data.get("interrupt_before"),
             "interrupt_after": data.get("interrupt_after"),
-            "durability": data.get("durability") or "async",
+            "feedback_keys": data.get("feedback_keys"),
+            "webhook": data.get("webhook"),
+            "on_disconnect": data.get("on_disconnect") or "continue",
+            "durability": data.get("durability") or ("exit" if during is False else "async"),
         }
+
+
+def command(given: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The command; None for one that says nothing, as clients send beside an input."""
+    return given if given and any(value not in (None, []) for value in given.values()) else None
+
+
+def checkpoint(data: dict[str, Any]) -> dict[str, Any] | None:
+    chosen = {**(data.get("checkpoint") or {}), "checkpoint_id": data.get("checkpoint_id")}
+    chosen["checkpoint_id"] = chosen["checkpoint_id"] or (data.get("checkpoint") or {}).get("checkpoint_id")
+    if not chosen["checkpoint_id"]:
+        return None
+    return {**chosen, "checkpoint_id": str(chosen["checkpoint_id"])}
 
 
 class RunListSerializer(serializers.Serializer[None]):

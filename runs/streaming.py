@@ -19,10 +19,23 @@ from runs.sse import HEARTBEAT, frame
 from threads.encoding import encode
 
 
-def event_stream(run: Run) -> StreamingHttpResponse:
+class RunResponse(StreamingHttpResponse):
+    """A response as long as its run. A handler calls ``on_disconnect`` when the client has left."""
+
+    def __init__(self, run: Run, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.run = run
+
+    def on_disconnect(self) -> None:
+        if self.run.kwargs.get("on_disconnect") == "cancel":
+            self.run.cancel()
+
+
+def event_stream(run: Run) -> RunResponse:
     """The run's events from its first, as server-sent events, until it has ended (wire contract 4.1)."""
     path = f"/threads/{run.thread_id}/runs/{run.pk}"
-    return StreamingHttpResponse(
+    return RunResponse(
+        run,
         _frames(run),
         content_type="text/event-stream; charset=utf-8",
         headers={
@@ -43,25 +56,25 @@ async def _frames(run: Run) -> AsyncIterator[bytes]:
         )
 
 
-class AnswerWhenEnded(StreamingHttpResponse):
+class AnswerWhenEnded(RunResponse):
     """The response to a request that waits for its run: ``wait``, then send what ``answer`` makes.
 
     It counts as streaming, so that middleware adds headers and asks for no content.
     """
 
     def __init__(self, run: Run, respond: Callable[[Run], tuple[Any, dict[str, str]]]) -> None:
-        super().__init__()
-        self._run_id, self._respond = run.pk, respond
+        super().__init__(run)
+        self._respond = respond
 
     async def wait(self) -> None:
-        await reader.wait_for_end(self._run_id)
+        await reader.wait_for_end(self.run.pk)
 
     def answer(self) -> HttpResponse:
         """The final response, with this one's headers. A run that was deleted meanwhile is not found."""
         try:
-            run = Run.objects.get(pk=self._run_id)
+            run = Run.objects.get(pk=self.run.pk)
         except Run.DoesNotExist:
-            body, headers, status = {"detail": str(RunNotFound(self._run_id).detail)}, dict[str, str](), 404
+            body, headers, status = {"detail": str(RunNotFound(self.run.pk).detail)}, dict[str, str](), 404
         else:
             (body, headers), status = self._respond(run), 200
         content = encode(body).encode()

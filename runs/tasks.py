@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from procrastinate import BaseRetryStrategy, JobContext, RetryDecision
+import httpx
+from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, RetryStrategy
 from procrastinate.contrib.django import app
+from procrastinate.job_context import AbortReason
 from procrastinate.jobs import Job
 
-from runs.models import EXECUTE_TASK
+from runs import webhooks
+from runs.models import EXECUTE_TASK, START_TASK, WEBHOOK_TASK, Run
 from runs.worker import Worker
 
 
@@ -32,4 +35,21 @@ async def execute(context: JobContext, *, run_id: str) -> None:
     worker: Worker | None = context.additional_context.get("worker")
     if worker is None:
         raise WrongWorker(WrongWorker.__doc__)
-    await worker.execute(UUID(run_id))
+    await worker.execute(UUID(run_id), cancelled=lambda: context.abort_reason() is AbortReason.USER_REQUEST)
+
+
+@app.task(name=START_TASK)
+def start(*, run_id: str) -> None:
+    """Let a run that was asked for later enter its thread's line."""
+    Run.objects.enqueue(UUID(run_id))
+
+
+@app.task(
+    name=WEBHOOK_TASK,
+    retry=RetryStrategy(max_attempts=6, exponential_wait=4, retry_exceptions=[httpx.HTTPError]),
+)
+def deliver_webhook(*, run_id: str) -> None:
+    """Tell the run's webhook that it has ended; over some twenty minutes if need be."""
+    run = Run.objects.select_related("thread").filter(pk=run_id).first()
+    if run is not None:
+        webhooks.deliver(run)

@@ -73,6 +73,7 @@ class RunViewSet(WaitingViewSet):
             kwargs=body.run_kwargs,
             metadata=data.get("metadata"),
             multitask_strategy=data.get("multitask_strategy") or Run.MultitaskStrategy.ENQUEUE,
+            after_seconds=max(data.get("after_seconds") or 0, 0),
         )
 
 

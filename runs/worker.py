@@ -48,25 +48,39 @@ class Worker:
         self._threads = threads
         self._graphs: dict[str, Pregel] = {}
 
-    async def execute(self, run_id: UUID) -> None:
+    async def execute(self, run_id: UUID, *, cancelled: Callable[[], bool]) -> None:
         """One attempt of the run, from claiming it to its end.
 
-        When it is cancelled, because the worker stops, the run goes back to the queue.
+        The task is cancelled when the run is, as ``cancelled`` then says, and else when the worker stops:
+        then the run goes back to the queue.
         """
-        run = await self._in_database(Run.objects.claim, run_id)
+        run = await self._claim(run_id)
         if run is None:
             return
+        execution = Execution(run, self.events)
         try:
-            seq = await self._in_database(run.last_seq) if run.attempt > 1 else 0
-            execution = Execution(run, self.events, seq=seq)
-            status, outcome = await execution.execute(partial(self._graph, run.assistant.graph_id))
+            try:
+                end = await execution.execute(partial(self._graph, run.assistant.graph_id))
+            except asyncio.CancelledError:
+                if not cancelled():
+                    await self.events.flush()  # before another worker counts where the log ends
+                    await self._in_database(run.release)
+                    raise
+                end = await execution.stopped()
             finish = partial(run.finish, seq=execution.seq + 1, usage=execution.usage.total)
-            await self._in_database(finish, status, outcome)
+            await self._in_database(finish, *end)
         except RunLost:
             logger.warning("Run %s is not this worker's any more.", run_id, extra={"run_id": str(run_id)})
+            await self._in_database(run.clean_up_after_thread)
+
+    async def _claim(self, run_id: UUID) -> Run | None:
+        """Claim the run; if this is cancelled meanwhile, give back what was claimed."""
+        claiming = asyncio.ensure_future(self._in_database(Run.objects.claim, run_id))
+        try:
+            return await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            await self.events.flush()  # before another worker counts where the log ends
-            await self._in_database(run.release)
+            if (run := await claiming) is not None:
+                await self._in_database(run.release)
             raise
 
     async def _graph(self, graph_id: str, config: RunnableConfig) -> Pregel:

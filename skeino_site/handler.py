@@ -22,7 +22,7 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from runs.connections import drop_dead
-from runs.streaming import AnswerWhenEnded
+from runs.streaming import AnswerWhenEnded, RunResponse
 from skeino_site.conf import conf
 
 P = ParamSpec("P")
@@ -45,7 +45,9 @@ class ThreadedASGIHandler(ASGIHandler):
         with body:
             response = await self._in_thread(self._respond, scope, body)
             if response.streaming:
-                await self._until_disconnect(self._send_at_leisure(response, send), receive)
+                left = await self._until_disconnect(self._send_at_leisure(response, send), receive)
+                if left and isinstance(response, RunResponse):
+                    await self._in_thread(response.on_disconnect)
                 await self._in_thread(response.close)
             else:
                 await self.send_response(response, send)
@@ -70,8 +72,8 @@ class ThreadedASGIHandler(ASGIHandler):
             response = await self._in_thread(response.answer)
         await self.send_response(response, send)
 
-    async def _until_disconnect(self, sending: Awaitable[None], receive: Any) -> None:
-        """Send until the end or until the client leaves; errors in sending are raised."""
+    async def _until_disconnect(self, sending: Awaitable[None], receive: Any) -> bool:
+        """Send until the end, or until the client leaves: then True. Errors in sending are raised."""
         tasks = [asyncio.ensure_future(sending), asyncio.create_task(receive())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -81,6 +83,7 @@ class ThreadedASGIHandler(ASGIHandler):
             results = await asyncio.gather(*tasks, return_exceptions=True)
         if isinstance(results[0], Exception):
             raise results[0]
+        return isinstance(results[0], asyncio.CancelledError)
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """In a context of its own, so that what a request activates, a language say, ends with it."""

@@ -111,7 +111,9 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
     @transaction.atomic
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete the threads with their runs, events and checkpoints."""
-        checkpointer.delete([str(key) for key in self.values_list("pk", flat=True)])
+        keys = list(self.values_list("pk", flat=True))
+        _runs(keys).stop_jobs()
+        checkpointer.delete([str(key) for key in keys])
         return super().delete()
 
     delete.alters_data = True  # type: ignore[attr-defined]
@@ -223,5 +225,11 @@ class Thread(models.Model):
     @transaction.atomic
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete the thread with its runs, events and checkpoints."""
+        _runs([self.pk]).stop_jobs()
         checkpointer.delete([str(self.pk)])
         return super().delete(*args, **kwargs)
+
+
+def _runs(thread_ids: list[uuid.UUID]) -> Any:
+    """The runs of these threads, by the relation that the app above defines."""
+    return Thread.runs.rel.related_model.objects.filter(thread__in=thread_ids)  # type: ignore[attr-defined]

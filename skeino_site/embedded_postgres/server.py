@@ -9,6 +9,7 @@ import shlex
 import shutil
 import socket
 import stat
+import struct
 import tempfile
 import time
 from dataclasses import dataclass
@@ -78,8 +79,10 @@ class Server:
                 if locks.is_held(self.folder / "users.lock"):
                     return False
                 self._wait_for_one_that_is_starting_or_stopping()
-                if self._running():
+                if address := self._running():
                     self._programs.run("pg_ctl", "stop", "-w", "-m", "fast", "-D", str(self.cluster))
+                    if address.socket_dir != str(self.cluster):
+                        Path(address.socket_dir).rmdir()
                 return True
         except (OSError, ProgramError) as exc:
             raise self._error("stop", exc) from exc
@@ -96,15 +99,14 @@ class Server:
             time.sleep(0.05)
 
     def _running(self) -> Address | None:
-        """The address in postmaster.pid, if somebody answers there: the file outlives a crash."""
+        """The address in postmaster.pid, if a server answers there: the file outlives a crash."""
         try:
             lines = (self.cluster / "postmaster.pid").read_text().splitlines()
             port, socket_dir, status = int(lines[3]), lines[4], lines[7].strip()
-            with socket.socket(socket.AF_UNIX) as client:
-                client.connect(f"{socket_dir}/.s.PGSQL.{port}")
         except (OSError, IndexError, ValueError):
             return None
-        return Address(socket_dir, port) if status == "ready" else None
+        ready = status == "ready" and _answers(f"{socket_dir}/.s.PGSQL.{port}")
+        return Address(socket_dir, port) if ready else None
 
     def _launch(self) -> Address:
         if self.log.exists():
@@ -160,3 +162,15 @@ class Server:
         if not private or found.st_uid != self.cluster.stat().st_uid:
             raise PermissionError(f"{folder} is not a private folder of the user who runs the server")
         return folder
+
+
+def _answers(socket_path: str) -> bool:
+    """Ask for SSL, which every PostgreSQL answers at once, even one that is out of connections."""
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(socket_path)
+            client.sendall(struct.pack("!II", 8, 80877103))
+            return client.recv(1) != b""
+    except OSError:
+        return False

@@ -44,7 +44,7 @@ def test_what_is_left_out_has_a_default(path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["dependencies", "store", "http"])
 def test_null_is_as_if_it_were_left_out(path: Path, key: str) -> None:
-    assert not getattr(langgraph_json.read(write(path, **{key: None})), key) is None
+    assert getattr(langgraph_json.read(write(path, **{key: None})), key) is not None
 
 
 def test_a_graph_may_be_an_object_with_a_path(path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_graph_may_be_an_object_with_a_path(path: Path) -> None:
 
 
 def test_graphs_keep_their_order(path: Path) -> None:
-    graphs = {name: "./graph.py:graph" for name in ("z", "a", "m")}
+    graphs = dict.fromkeys(("z", "a", "m"), "./graph.py:graph")
     assert list(langgraph_json.read(write(path, graphs=graphs)).graphs) == ["z", "a", "m"]
 
 

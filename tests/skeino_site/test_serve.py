@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
+from django.core.management.base import CommandError
 
 from skeino_site.embedded_postgres import locks
+from skeino_site.management.commands.serve import _number
 from tests.live import ROOT, free_port
 
 TIMEOUT = 60
@@ -94,8 +96,10 @@ def test_a_port_in_use(serve, port: int):
     assert line == f"CommandError: Port {port} on 127.0.0.1 {expected}"
 
 
-def test_a_port_that_is_no_number(serve):
-    assert failure(serve(PORT="http")) == "CommandError: PORT must be a number from 1 to 65535, not 'http'."
+@pytest.mark.parametrize("text", ["http", "0", "65536", "-1", ""])
+def test_a_port_that_is_no_port(text: str):
+    with pytest.raises(CommandError, match=f"PORT must be a number from 1 to 65535, not '{text}'"):
+        _number("PORT", text, 65535)
 
 
 def test_no_langgraph_json(serve, tmp_path: Path):
@@ -158,9 +162,9 @@ def test_a_signal_while_it_starts_stops_everything(serve):
     assert (process.returncode, errors) == (0, "")
 
 
-def test_the_end_of_one_process_ends_all(serve):
-    process = serve("--workers", "2")
-    ready(process)
+def test_the_end_of_one_process_ends_all_and_other_machines_need_accounts(serve):
+    process = serve("--workers", "2", "--host", "0.0.0.0")
+    assert not any("without logging in" in line for line in ready(process))
     workers = [child for child in psutil.Process(process.pid).children() if "worker" in child.cmdline()]
     assert len(workers) == 2
     workers[1].kill()
@@ -177,10 +181,3 @@ def test_a_killed_supervisor_takes_its_processes_along(serve):
     again.send_signal(signal.SIGINT)
     again.communicate(timeout=TIMEOUT)
     assert again.returncode == 0
-
-
-def test_accounts_are_required_of_other_machines(serve):
-    process = serve(HOST="0.0.0.0")
-    assert not any("without logging in" in line for line in ready(process))
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=TIMEOUT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from asgiref.sync import async_to_sync, sync_to_async
+from django.db import connection
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.pregel import Pregel
@@ -51,9 +52,9 @@ def human(text: str) -> dict[str, Any]:
 
 def count_rows(thread_id: object) -> dict[str, int]:
     """How many rows the thread has in each of LangGraph's tables."""
-    cursor = DjangoSaver().conn.cursor()  # type: ignore[union-attr]
     counts = {}
-    for table in TABLES:
-        cursor.execute(f"SELECT count(*) AS rows FROM {table} WHERE thread_id = %s", [str(thread_id)])  # type: ignore[arg-type]
-        counts[table] = cursor.fetchone()[0]  # type: ignore[index,call-overload]
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"SELECT count(*) FROM {table} WHERE thread_id = %s", [str(thread_id)])
+            counts[table] = cursor.fetchone()[0]
     return counts

@@ -1,0 +1,99 @@
+"""What a run is executed with: from the client's wishes and what the server knows, to LangGraph's terms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.pregel import Pregel
+from langgraph.types import Command, Send
+
+from runs.models import Run
+from threads import messages
+
+# What a client's config may set beside `configurable`. LangChain would move any other key into
+# `configurable`, and there `thread_id` names whose state is read and written.
+CONFIG_KEYS = ("tags", "recursion_limit", "max_concurrency", "run_name")
+
+# The keys of `configurable` that say where a run begins. They come from `checkpoint` alone.
+CHECKPOINT_KEYS = ("checkpoint_ns", "checkpoint_id", "checkpoint_map")
+
+
+def run_config(run: Run, *callbacks: Any) -> RunnableConfig:
+    """The config a run is executed with.
+
+    Where client and server both name a key, the server's value holds: a client cannot point a run at another
+    thread. A context counts as ``configurable`` too, for graphs that read it there.
+    """
+    wished = run.kwargs.get("config") or {}
+    identity = {
+        "run_id": str(run.pk),
+        "thread_id": str(run.thread_id),
+        "graph_id": run.assistant.graph_id,
+        "assistant_id": str(run.assistant_id),
+    }
+    configurable = {
+        **run.assistant.config.get("configurable", {}),
+        **run.assistant.context,
+        **(run.kwargs.get("context") or {}),
+        **client_configurable(run),
+    }
+    config = {
+        **run.assistant.config,
+        **{key: wished[key] for key in CONFIG_KEYS if wished.get(key) is not None},
+        "run_id": run.pk,
+        "configurable": {**configurable, **_checkpoint(run), **identity},
+        "metadata": {**run.metadata, **identity, "run_attempt": run.attempt},
+        "callbacks": list(callbacks),
+    }
+    return RunnableConfig(**config)  # type: ignore[typeddict-item]
+
+
+def client_configurable(run: Run) -> dict[str, Any]:
+    """The client's ``configurable``, without what LangGraph and this server keep there themselves.
+
+    A graph that has this server's graph for a node sends its own internals along (``__pregel_…``).
+    """
+    configurable = (run.kwargs.get("config") or {}).get("configurable") or {}
+    return {
+        key: value
+        for key, value in configurable.items()
+        if not key.startswith("__") and key not in CHECKPOINT_KEYS
+    }
+
+
+def context(run: Run, graph: Pregel) -> dict[str, Any] | None:
+    """The run's context: as given, else what of ``configurable`` the graph's context schema names."""
+    given = {**run.assistant.context, **(run.kwargs.get("context") or {})}
+    if given or graph.context_schema is None:
+        return given or None
+    named = (graph.get_context_jsonschema() or {}).get("properties", {})
+    return {key: value for key, value in client_configurable(run).items() if key in named} or None
+
+
+def graph_input(run: Run) -> Any:
+    """The command, if there is one, else the input with its messages converted."""
+    command = run.kwargs.get("command")
+    return messages.convert(run.kwargs.get("input")) if command is None else as_command(command)
+
+
+def as_command(command: dict[str, Any]) -> Command[Any]:
+    """A command as clients send it: goto as a node, a ``{node, input}`` or a list of both."""
+    goto = command.get("goto")
+    targets = goto if isinstance(goto, list) else [] if goto is None else [goto]
+    update = command.get("update")
+    return Command(
+        resume=command.get("resume"),
+        update=[tuple(pair) for pair in update] if isinstance(update, list) else update,
+        goto=[
+            Send(target["node"], target.get("input")) if isinstance(target, dict) else target
+            for target in targets
+        ],
+    )
+
+
+def _checkpoint(run: Run) -> dict[str, Any]:
+    """Where the run begins: at the checkpoint it names, else at the thread's latest."""
+    checkpoint = run.kwargs.get("checkpoint") or {}
+    chosen = {key: checkpoint[key] for key in CHECKPOINT_KEYS if checkpoint.get(key)}
+    return {"checkpoint_ns": "", **chosen}
