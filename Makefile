@@ -32,11 +32,11 @@ format: .venv/.development  ## Rewrite the code in its style
 
 constraints:  ## Write constraints.txt anew: the newest versions that the requirements allow
 	@echo "Installing requirements-dev.txt into an empty environment"
-	@rm -rf .venv/constraints && $(PYTHON) -m venv .venv/constraints
-	@.venv/constraints/bin/python -m pip --quiet --disable-pip-version-check install -r requirements-dev.txt
+	@rm -rf .venv-constraints; $(PYTHON) -m venv .venv-constraints
+	@.venv-constraints/bin/python -m pip --quiet --disable-pip-version-check install -r requirements-dev.txt
 	@{ echo "# Exact tested versions, written by \`make constraints\`."; \
-	   .venv/constraints/bin/python -m pip freeze --local | grep -E '^[A-Za-z0-9._-]+==[^ ]+$$'; } > constraints.txt
-	@rm -rf .venv/constraints
+	   .venv-constraints/bin/python -m pip freeze --local | grep -E '^[A-Za-z0-9._-]+==[^ ]+$$'; } > constraints.txt
+	@rm -rf .venv-constraints
 	@echo "Wrote constraints.txt"
 
 clean:  ## Delete the environment and all caches; your database in .data stays

@@ -54,9 +54,10 @@ class GraphRegistry:
         return loaded
 
     def description(self, graph_id: str) -> str | None:
-        """The docstring of the graph's factory or of the module that holds the graph."""
-        loaded = self._loaded(graph_id)
-        return None if isinstance(loaded, Pregel) else inspect.getdoc(loaded)
+        """What langgraph.json says of the graph."""
+        if conf.SKEINO_GRAPHS:
+            return None
+        return langgraph_json.read(conf.SKEINO_LANGGRAPH_JSON).descriptions.get(graph_id)
 
     def build(self, graph_id: str, config: RunnableConfig | None = None) -> Pregel:
         """The compiled graph. Factories are called with ``config``, asynchronous ones on a loop."""

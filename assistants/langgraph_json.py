@@ -41,6 +41,7 @@ class LanggraphJson:
 
     folder: Path
     graphs: dict[str, str]
+    descriptions: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] | str | None = None
     dependencies: list[str] = field(default_factory=list)
     store: dict[str, Any] = field(default_factory=dict)
@@ -98,6 +99,11 @@ def read(path: Path) -> LanggraphJson:
     return LanggraphJson(
         folder=path.parent,
         graphs=_graphs(path, document),
+        descriptions={
+            graph_id: str(entry["description"])
+            for graph_id, entry in document["graphs"].items()
+            if isinstance(entry, dict) and entry.get("description")
+        },
         env=_typed(path, document, "env", (dict, str), None),
         dependencies=_typed(path, document, "dependencies", (list,), []),
         store=_typed(path, document, "store", (dict,), {}) or {},

@@ -73,11 +73,18 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
         return Page.of(found, limit=limit, offset=offset, total=found.count())
 
     def sync(self) -> None:
-        """Give every graph its system assistant. Those of graphs that are gone stay: their runs name them."""
+        """Give every graph its system assistant, described as it is now.
+
+        Those of graphs that are gone stay: their runs name them.
+        """
         known = set(self.values_list("pk", flat=True))
         missing = [graph_id for graph_id in registry.ids() if system_assistant_id(graph_id) not in known]
         assistants: list[Any] = [system_assistant(graph_id) for graph_id in missing]
         self.bulk_create(assistants, ignore_conflicts=True)
+        for graph_id in registry.ids():
+            description = registry.description(graph_id)
+            outdated = self.filter(pk=system_assistant_id(graph_id)).exclude(description=description)
+            outdated.update(description=description, updated_at=timezone.now())
 
 
 class Assistant(models.Model):
@@ -112,5 +119,6 @@ def system_assistant(graph_id: str) -> Assistant:
         id=system_assistant_id(graph_id),
         graph_id=graph_id,
         name=graph_id,
+        description=registry.description(graph_id),
         metadata={"created_by": "system"},
     )

@@ -6,10 +6,10 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.pregel import Pregel
-from langgraph.types import Command, Send
 
 from runs.models import Run
 from threads import messages
+from threads.supersteps import as_command
 
 # What a client's config may set beside `configurable`. LangChain would move any other key into
 # `configurable`, and there `thread_id` names whose state is read and written.
@@ -75,21 +75,6 @@ def graph_input(run: Run) -> Any:
     """The command, if there is one, else the input with its messages converted."""
     command = run.kwargs.get("command")
     return messages.convert(run.kwargs.get("input")) if command is None else as_command(command)
-
-
-def as_command(command: dict[str, Any]) -> Command[Any]:
-    """A command as clients send it: goto as a node, a ``{node, input}`` or a list of both."""
-    goto = command.get("goto")
-    targets = goto if isinstance(goto, list) else [] if goto is None else [goto]
-    update = command.get("update")
-    return Command(
-        resume=command.get("resume"),
-        update=[tuple(pair) for pair in update] if isinstance(update, list) else update,
-        goto=[
-            Send(target["node"], target.get("input")) if isinstance(target, dict) else target
-            for target in targets
-        ],
-    )
 
 
 def _checkpoint(run: Run) -> dict[str, Any]:

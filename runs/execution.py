@@ -9,15 +9,13 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.pregel import Pregel
-from langgraph.types import StateSnapshot
 
 from runs.config import CHECKPOINT_KEYS, context, graph_input, run_config
 from runs.events.writer import EventWriter, Row
 from runs.models import Run
 from runs.stream_modes import Translator, graph_modes
 from runs.usage import UsageCallback
-from threads import state
-from threads.encoding import EncodedJSON, encode, encode_for_jsonb
+from threads.encoding import encode, encode_for_jsonb
 from threads.models import Thread
 from threads.state import Outcome
 
@@ -113,15 +111,10 @@ class Execution:
 
     async def _outcome(self) -> Outcome:
         if not (self._interrupted or self._may_have_paused()) and self._values is not None:
-            return Outcome(thread_status=Thread.Status.IDLE, values=self._encoded(self._values))
+            return Outcome(thread_status=Thread.Status.IDLE, values=encode_for_jsonb(self._values))
         # Only a checkpoint knows the tasks that wait, and whether a breakpoint was the end.
         snapshot = await self.graph.aget_state(self._latest)
-        interrupts = state.interrupts_by_task(snapshot)
-        return Outcome(
-            thread_status=Thread.Status.INTERRUPTED if snapshot.next else Thread.Status.IDLE,
-            values=self._encoded(self._snapshot_values(snapshot)),
-            interrupts=encode_for_jsonb(interrupts) if interrupts else None,
-        )
+        return Outcome.of(snapshot, self.graph)
 
     async def stopped(self) -> tuple[Run.Status, Outcome]:
         """What is left when the run was cancelled: the state it had reached."""
@@ -132,7 +125,7 @@ class Execution:
     def _failure(self, error: dict[str, str], status: Thread.Status = Thread.Status.ERROR) -> Outcome:
         return Outcome(
             thread_status=status,
-            values=None if self._values is None else self._encoded(self._values),
+            values=None if self._values is None else encode_for_jsonb(self._values),
             error=encode_for_jsonb(error),
         )
 
@@ -144,12 +137,6 @@ class Execution:
             self.graph.interrupt_after_nodes,
         )
         return any(breakpoints)
-
-    def _snapshot_values(self, snapshot: StateSnapshot) -> Any:
-        return state.visible(snapshot.values, self.graph)
-
-    def _encoded(self, values: Any) -> EncodedJSON:
-        return encode_for_jsonb(values)
 
     def _metadata(self) -> dict[str, Any]:
         return {

@@ -199,7 +199,7 @@ class Run(models.Model):
         """
         now = timezone.now()
         with transaction.atomic():
-            thread = Thread.objects.only("pk").select_for_update().filter(pk=self.thread_id).first()
+            thread = Thread.objects.only("ttl_minutes").select_for_update().filter(pk=self.thread_id).first()
             updated = Run.objects.filter(pk=self.pk, status=Run.Status.RUNNING, attempt=self.attempt).update(
                 status=status,
                 error=outcome.error,
@@ -219,7 +219,7 @@ class Run(models.Model):
         Does nothing if it has ended. Locks the thread's row. A run that is cancelled ends ``interrupted``.
         """
         with transaction.atomic():
-            thread = Thread.objects.only("pk").select_for_update().get(pk=self.thread_id)
+            thread = Thread.objects.only("ttl_minutes").select_for_update().get(pk=self.thread_id)
             now = timezone.now()
             was_waiting = Run.objects.filter(pk=self.pk, status=Run.Status.PENDING).update(
                 status=Run.Status.INTERRUPTED, finished_at=now, updated_at=now

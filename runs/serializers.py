@@ -134,7 +134,7 @@ class CommandSerializer(serializers.Serializer[None]):
     goto = GotoField(required=False, allow_null=True)
 
 
-class CheckpointChoiceSerializer(serializers.Serializer[None]):
+class RunCheckpointSerializer(serializers.Serializer[None]):
     """A checkpoint of the run's own thread. A ``thread_id`` in it is not needed and not read."""
 
     checkpoint_id = serializers.UUIDField(required=False, allow_null=True)
@@ -156,7 +156,7 @@ class RunCreateSerializer(serializers.Serializer[None]):
     assistant_id = serializers.CharField(help_text="A UUID, or the name of a graph.")
     input = serializers.JSONField(required=False, allow_null=True, default=None)
     command = CommandSerializer(required=False, allow_null=True, help_text="Goes before `input`.")
-    checkpoint = CheckpointChoiceSerializer(required=False, allow_null=True)
+    checkpoint = RunCheckpointSerializer(required=False, allow_null=True)
     checkpoint_id = serializers.UUIDField(required=False, allow_null=True)
     config = ConfigSerializer(required=False, allow_null=True)
     context = serializers.DictField(required=False, allow_null=True)  # type: ignore[assignment]

@@ -8,27 +8,27 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import django
 import psycopg
 import pytest
 from psycopg import sql
+
+from skeino_site import embedded_postgres
 
 DATA_DIR = Path(__file__).parent.parent / ".data" / "test"
 
 
 def pytest_configure() -> None:
-    """Before pytest-django's own, which reads the settings."""
-    from skeino_site import embedded_postgres
-
+    """Set Django up, once there is a database for the settings to name."""
     os.environ["SKEINO_DATA_DIR"] = str(DATA_DIR)
     if not os.environ.get("DATABASE_URL"):
         os.environ["DATABASE_URL"] = embedded_postgres.url(DATA_DIR)
         _hurry(os.environ["DATABASE_URL"])
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "skeino_site.settings")
+    django.setup()
 
 
 def pytest_unconfigure() -> None:
-    from skeino_site import embedded_postgres
-
     embedded_postgres.stop(DATA_DIR)
 
 

@@ -40,3 +40,59 @@ def delete(thread_ids: Sequence[str]) -> None:
     """Delete all checkpoints, values and writes of the threads, their subgraphs' too."""
     if thread_ids:
         DjangoSaver().prune(thread_ids, strategy="delete")
+
+
+# The columns of LangGraph's tables behind the thread's id.
+TABLES = {
+    "checkpoints": "checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata",
+    "checkpoint_blobs": "checkpoint_ns, channel, version, type, blob",
+    "checkpoint_writes": "checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob",
+}
+
+# Of every namespace the latest checkpoint, as the first of its thread, with its values and its writes.
+COPY_LATEST = """
+WITH latest AS (
+    SELECT DISTINCT ON (checkpoint_ns) checkpoint_ns, checkpoint_id, type, checkpoint, metadata
+    FROM checkpoints WHERE thread_id = %(source)s ORDER BY checkpoint_ns, checkpoint_id DESC
+), copied AS (
+    INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, type, checkpoint, metadata)
+    SELECT %(target)s, checkpoint_ns, checkpoint_id, type, checkpoint, metadata FROM latest
+), values AS (
+    INSERT INTO checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
+    SELECT %(target)s, b.checkpoint_ns, b.channel, b.version, b.type, b.blob
+    FROM latest l
+    CROSS JOIN LATERAL jsonb_each_text(l.checkpoint -> 'channel_versions') v
+    JOIN checkpoint_blobs b
+        ON b.thread_id = %(source)s AND b.checkpoint_ns = l.checkpoint_ns
+        AND b.channel = v.key AND b.version = v.value
+)
+INSERT INTO checkpoint_writes
+    (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob)
+SELECT %(target)s, w.checkpoint_ns, w.checkpoint_id, w.task_id, w.task_path, w.idx, w.channel, w.type, w.blob
+FROM latest l
+JOIN checkpoint_writes w
+    ON w.thread_id = %(source)s AND w.checkpoint_ns = l.checkpoint_ns AND w.checkpoint_id = l.checkpoint_id
+"""
+
+
+def copy(source: str, target: str, *, history: bool) -> None:
+    """Give the thread ``target``, which has none, the checkpoints of ``source``: the latest, or all.
+
+    Checkpoints keep their ids.
+    """
+    with connection.cursor() as cursor:
+        if not history:
+            cursor.execute(COPY_LATEST, {"source": source, "target": target})
+            return
+        for table, columns in TABLES.items():
+            cursor.execute(
+                f"INSERT INTO {table} (thread_id, {columns}) "
+                f"SELECT %s, {columns} FROM {table} WHERE thread_id = %s",
+                [target, source],
+            )
+
+
+def prune(thread_ids: Sequence[str]) -> None:
+    """Delete all checkpoints of the threads but the latest. Raises NotImplementedError for what cannot be."""
+    if thread_ids:
+        DjangoSaver().prune(thread_ids, strategy="keep_latest")

@@ -11,5 +11,10 @@ class Settings:
         """Whether requests without credentials may use the API. They share the threads that nobody owns."""
         return getattr(settings, "SKEINO_ALLOW_ANONYMOUS", settings.DEBUG)
 
+    @property
+    def SKEINO_COPY(self) -> str:
+        """What a copy of a thread has: its ``latest`` state, or its whole ``history``."""
+        return getattr(settings, "SKEINO_COPY", "latest")
+
 
 conf = Settings()

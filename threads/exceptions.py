@@ -37,3 +37,24 @@ class ThreadBusy(APIException):
     status_code = 409
     default_code = "thread_busy"
     default_detail = __doc__
+
+
+class InvalidStateUpdate(APIException):
+    """The graph refuses these values, this node, or both."""
+
+    status_code = 400
+    default_code = "invalid_state_update"
+    default_detail = __doc__
+
+
+class ThreadHasNoGraph(APIException):
+    """The thread's graph is not known, or not served any more."""
+
+    status_code = 400
+    default_code = "thread_has_no_graph"
+
+    def __init__(self, thread_id: object) -> None:
+        super().__init__(
+            f"Thread '{thread_id}' has no assigned graph ID, or its graph is not served any more. "
+            "Set 'graph_id' in its metadata, or run an assistant on it."
+        )

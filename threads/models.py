@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser, AnonymousUser
 
     from threads.state import Outcome
+
+
+# Dropped from what clients send (wire contract 3.2). `graph_id` and `assistant_id` they may set.
+RESERVED_METADATA = {"thread_id", "run_id", "cron_id"}
 
 
 class ThreadQuerySet(models.QuerySet["Thread"]):
@@ -64,14 +68,16 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         user: AbstractUser | AnonymousUser,
         thread_id: uuid.UUID | None = None,
         metadata: dict[str, Any] | None = None,
-        if_exists: str = "raise",
+        if_exists: str | None = "raise",
+        ttl: dict[str, Any] | None = None,
     ) -> Thread:
         """Create a thread of the user's, or with ``if_exists="do_nothing"`` return the one that is there.
 
         Raises ThreadExists, also for a thread that the user may not see.
         """
         owner: Any = user if user.is_authenticated else None
-        thread = Thread(id=thread_id or uuid7(), owner=owner, metadata=metadata or {})
+        thread = Thread(id=thread_id or uuid7(), owner=owner, metadata=own_metadata(metadata))
+        thread.live_for(ttl)
         try:
             with transaction.atomic():
                 thread.save(force_insert=True)
@@ -107,6 +113,10 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         field = "id" if sort_by == "thread_id" else sort_by or "created_at"
         direction = "" if sort_order == "asc" else "-"
         return Page.of(found.order_by(f"{direction}{field}", f"{direction}id"), limit=limit, offset=offset)
+
+    def expired(self) -> ThreadQuerySet:
+        """Those whose time is up and on which nothing runs."""
+        return self.filter(expires_at__lte=timezone.now()).exclude(status=Thread.Status.BUSY)
 
     @transaction.atomic
     def delete(self) -> tuple[int, dict[str, int]]:
@@ -195,13 +205,55 @@ class Thread(models.Model):
         """The graph of the latest run, or of the metadata given at creation."""
         return self.metadata.get("graph_id")
 
-    def merge_metadata(self, metadata: dict[str, Any]) -> None:
-        """Add keys and replace those that are there, in one statement: no concurrent edit is lost."""
-        Thread.objects.filter(pk=self.pk).update(
-            metadata=CombinedExpression(F("metadata"), "||", Value(metadata, output_field=JSONField())),
-            updated_at=timezone.now(),
-        )
+    def patch(self, *, metadata: dict[str, Any] | None = None, ttl: dict[str, Any] | None = None) -> None:
+        """Merge metadata and set the time to live, in one statement: no concurrent edit is lost."""
+        changes: dict[str, Any] = {"updated_at": timezone.now()}
+        if metadata:
+            added = Value(own_metadata(metadata), output_field=JSONField())
+            changes["metadata"] = CombinedExpression(F("metadata"), "||", added)
+        if ttl is not None:
+            self.live_for(ttl)
+            changes |= {name: getattr(self, name) for name in ("ttl_minutes", "ttl_strategy", "expires_at")}
+        Thread.objects.filter(pk=self.pk).update(**changes)
         self.refresh_from_db()
+
+    def live_for(self, ttl: dict[str, Any] | None) -> None:
+        """Set what ``ttl`` says: ``ttl`` in minutes from the latest change of the state, and ``strategy``."""
+        if ttl is not None:
+            self.ttl_minutes, self.ttl_strategy = ttl["ttl"], ttl.get("strategy") or Thread.TTLStrategy.DELETE
+            self._postpone_expiry(timezone.now())
+
+    def _postpone_expiry(self, now: datetime) -> None:
+        self.expires_at = None if self.ttl_minutes is None else now + timedelta(minutes=self.ttl_minutes)
+
+    def expire(self) -> None:
+        """Do what is to be done when the thread's time is up."""
+        if self.ttl_strategy == Thread.TTLStrategy.DELETE:
+            self.delete()
+            return
+        checkpointer.prune([str(self.pk)])
+        self.expires_at = None
+        self.save(update_fields=["expires_at"])
+
+    @transaction.atomic
+    def copy(self, user: AbstractUser | AnonymousUser, *, history: bool) -> Thread:
+        """A new thread of the user's with this one's state; its runs stay behind.
+
+        Locks this thread's row. Its metadata says where it comes from, under ``forked_from``.
+        """
+        source = Thread.objects.select_for_update(of=("self",)).get(pk=self.pk)
+        paused = Thread.Status.INTERRUPTED if source.interrupts else Thread.Status.IDLE
+        target = Thread.objects.create(
+            owner=user if user.is_authenticated else None,  # type: ignore[misc]
+            metadata={**source.metadata, "forked_from": str(source.pk)},
+            config=source.config,
+            values=source.values,
+            interrupts=source.interrupts,
+            status=paused if source.status == Thread.Status.BUSY else source.status,
+            error=source.error,
+        )
+        checkpointer.copy(str(source.pk), str(target.pk), history=history)
+        return target
 
     def occupy(self, *, metadata: dict[str, Any], config: dict[str, Any]) -> None:
         """A run is coming: the thread is busy, and stamped with what runs on it. Call with its row locked."""
@@ -218,7 +270,8 @@ class Thread(models.Model):
         fields = ["status", "interrupts", "error", "updated_at"]
         if outcome.values is not None:
             self.values, self.state_updated_at = outcome.values, now
-            fields += ["values", "state_updated_at"]
+            self._postpone_expiry(now)
+            fields += ["values", "state_updated_at", "expires_at"]
         self.updated_at = now
         self.save(update_fields=fields)
 
@@ -228,6 +281,11 @@ class Thread(models.Model):
         _runs([self.pk]).stop_jobs()
         checkpointer.delete([str(self.pk)])
         return super().delete(*args, **kwargs)
+
+
+def own_metadata(metadata: dict[str, Any] | None) -> dict[str, Any]:
+    """What of a client's metadata is kept: not the keys under which the server says what ran."""
+    return {key: value for key, value in (metadata or {}).items() if key not in RESERVED_METADATA}
 
 
 def _runs(thread_ids: list[uuid.UUID]) -> Any:

@@ -1,18 +1,26 @@
-"""The state of a thread, read from its checkpoints, in the shapes of the API (wire contract 3.3)."""
+"""The state of a thread, read from its checkpoints and edited there, in the shapes of the API.
+
+Shapes are those of wire contract 3.3. Everything here works in Django's transaction, on Django's connection.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
+from django.db import Error as DatabaseError
+from django.db import transaction
+from django.utils import timezone
 from langchain_core.runnables import RunnableConfig
 from langgraph.pregel import Pregel
-from langgraph.types import Interrupt, PregelTask, StateSnapshot
+from langgraph.types import PregelTask, StateSnapshot, StateUpdate
 
 from assistants.graphs import registry
 from threads.checkpointer import DjangoSaver
-from threads.encoding import EncodedJSON
+from threads.encoding import EncodedJSON, encode_for_jsonb
+from threads.exceptions import InvalidStateUpdate, ThreadBusy, ThreadHasNoGraph
 from threads.models import Thread
 from threads.visibility import hidden_keys
 
@@ -28,25 +36,42 @@ NEVER_RUN: dict[str, Any] = {
     "checkpoint_id": None,
     "parent_checkpoint_id": None,
 }
+CHECKPOINT_KEYS = ("checkpoint_id", "thread_id", "checkpoint_ns", "checkpoint_map")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a run leaves on its thread. ``values`` None: the run changed none."""
+    """What a run, or an edit of the state, leaves on its thread. ``values`` None: it changed none."""
 
     thread_status: Thread.Status
     values: EncodedJSON | None = None
     interrupts: EncodedJSON | None = None
     error: EncodedJSON | None = None
 
+    @classmethod
+    def of(cls, snapshot: StateSnapshot, graph: Pregel) -> Outcome:
+        """The outcome of arriving at a state: interrupted if something is left to do, else idle."""
+        interrupts = {task.id: list(task.interrupts) for task in snapshot.tasks if task.interrupts}
+        return cls(
+            thread_status=Thread.Status.INTERRUPTED if snapshot.next else Thread.Status.IDLE,
+            values=encode_for_jsonb(visible(snapshot.values, graph)),
+            interrupts=encode_for_jsonb(interrupts) if interrupts else None,
+        )
 
-def read(thread: Thread, *, subgraphs: bool = False) -> dict[str, Any]:
-    """The thread's latest state."""
+
+def read(
+    thread: Thread, *, checkpoint: dict[str, Any] | None = None, subgraphs: bool = False
+) -> dict[str, Any]:
+    """The thread's latest state, or that at a checkpoint. At a checkpoint that is not there, nothing is."""
     graph = _graph(thread)
-    if graph is None:
+    if graph is not None:
+        snapshot = graph.get_state(_config(thread, checkpoint), subgraphs=subgraphs)
+        if snapshot.created_at:
+            return as_wire(snapshot, graph)
+    if not (checkpoint and checkpoint.get("checkpoint_id")):
         return NEVER_RUN
-    snapshot = graph.get_state(_config(thread), subgraphs=subgraphs)
-    return as_wire(snapshot, graph) if snapshot.created_at else NEVER_RUN
+    named = {"checkpoint_id": checkpoint["checkpoint_id"], "thread_id": str(thread.pk)}
+    return {**NEVER_RUN, "checkpoint": named, "checkpoint_id": checkpoint["checkpoint_id"]}
 
 
 def history(
@@ -55,14 +80,59 @@ def history(
     limit: int = 10,
     before: str | None = None,
     metadata: dict[str, Any] | None = None,
+    checkpoint: dict[str, Any] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The thread's states, newest first. ``before`` is the id of a checkpoint, itself left out."""
+    """The thread's states, newest first. ``before`` is the id of a checkpoint, itself left out.
+
+    ``checkpoint`` names a subgraph by its ``checkpoint_ns``, for that one's states.
+    """
     graph = _graph(thread)
     if graph is None:
         return
     until = RunnableConfig(configurable={"checkpoint_id": before}) if before else None
-    for snapshot in graph.get_state_history(_config(thread), filter=metadata, before=until, limit=limit):
+    config = _config(thread, checkpoint)
+    for snapshot in graph.get_state_history(config, filter=metadata, before=until, limit=limit):
         yield as_wire(snapshot, graph)
+
+
+@transaction.atomic
+def update(
+    thread: Thread,
+    values: Sequence[dict[str, Any] | None],
+    *,
+    as_node: str | None = None,
+    checkpoint: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write the values to the thread's state, one after another, as if the node had; returns the checkpoint.
+
+    Locks the thread's row. Raises ThreadBusy while runs are active, InvalidStateUpdate for what the graph
+    refuses, ThreadHasNoGraph.
+    """
+    return apply(thread, [[StateUpdate(value, as_node)] for value in values], checkpoint=checkpoint)
+
+
+@transaction.atomic
+def apply(
+    thread: Thread, supersteps: Sequence[Sequence[StateUpdate]], *, checkpoint: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Write supersteps of updates to the thread's state; returns the last one's checkpoint. As ``update``."""
+    thread = Thread.objects.without_values().select_for_update().get(pk=thread.pk)
+    if thread.status == Thread.Status.BUSY:
+        raise ThreadBusy
+    graph = _graph(thread, registry.default_id())
+    if graph is None:
+        raise ThreadHasNoGraph(thread.pk)
+    config = _config(thread, checkpoint)
+    config["metadata"] = {"graph_id": thread.graph_id or registry.default_id(), "thread_id": str(thread.pk)}
+    try:
+        written = graph.bulk_update_state(config, supersteps)
+    except (DatabaseError, psycopg.Error):
+        raise
+    except Exception as exc:  # whatever a graph's reducers and branches raise at values they do not expect
+        raise InvalidStateUpdate(f"{exc}" or type(exc).__name__) from exc
+    thread.settle(Outcome.of(graph.get_state(_config(thread)), graph), busy=False, now=timezone.now())
+    found = _checkpoint(written) or {}
+    return {"checkpoint": found, "configurable": found, "checkpoint_map": None, **found}
 
 
 def as_wire(snapshot: StateSnapshot, graph: Any) -> dict[str, Any]:
@@ -72,7 +142,7 @@ def as_wire(snapshot: StateSnapshot, graph: Any) -> dict[str, Any]:
     return {
         "values": visible(snapshot.values, graph),
         "next": list(snapshot.next),
-        "tasks": [_task(task, subgraphs.get(task.name, graph)) for task in snapshot.tasks],
+        "tasks": [_task(task, graph, subgraphs.get(task.name, graph)) for task in snapshot.tasks],
         "metadata": snapshot.metadata,
         "created_at": snapshot.created_at,
         "checkpoint": checkpoint,
@@ -91,40 +161,41 @@ def visible(values: Any, graph: Any) -> Any:
     return {key: value for key, value in values.items() if key not in hidden}
 
 
-def interrupts_by_task(snapshot: StateSnapshot) -> dict[str, list[Interrupt]]:
-    return {task.id: list(task.interrupts) for task in snapshot.tasks if task.interrupts}
-
-
-def _graph(thread: Thread) -> Pregel | None:
-    """The thread's graph, reading from its checkpoints; None if none is known or served any more."""
-    if thread.graph_id not in registry.ids():
+def _graph(thread: Thread, default: str | None = None) -> Pregel | None:
+    """The thread's graph on its checkpoints; None if none is known or served any more."""
+    graph_id = thread.graph_id or default
+    if graph_id not in registry.ids():
         return None
-    graph = registry.build(str(thread.graph_id), _config(thread))
+    graph = registry.build(str(graph_id), _config(thread))
     return graph.copy(update={"checkpointer": DjangoSaver()})
 
 
-def _config(thread: Thread) -> RunnableConfig:
-    return RunnableConfig(configurable={"thread_id": str(thread.pk), "checkpoint_ns": ""})
+def _config(thread: Thread, checkpoint: dict[str, Any] | None = None) -> RunnableConfig:
+    chosen = {key: value for key, value in (checkpoint or {}).items() if key in CHECKPOINT_KEYS and value}
+    return RunnableConfig(configurable={"checkpoint_ns": "", **chosen, "thread_id": str(thread.pk)})
 
 
-def _task(task: PregelTask, graph: Any) -> dict[str, Any]:
-    """``graph``: the subgraph that the task runs, if it runs one."""
+def _task(task: PregelTask, graph: Any, subgraph: Any) -> dict[str, Any]:
     nested = task.state
+    is_state = isinstance(nested, StateSnapshot)
     return {
         "id": task.id,
         "name": task.name,
         "path": list(task.path),
-        "error": repr(task.error) if task.error else None,
+        "error": repr(task.error) if isinstance(task.error, BaseException) else task.error,
         "interrupts": list(task.interrupts),
-        "checkpoint": None if nested is None or isinstance(nested, StateSnapshot) else _checkpoint(nested),
-        "state": as_wire(nested, graph) if isinstance(nested, StateSnapshot) else None,
+        "checkpoint": None if nested is None or is_state else _checkpoint(nested),  # type: ignore[arg-type]
+        "state": visible_nested(as_wire(nested, subgraph), graph) if is_state else None,  # type: ignore[arg-type]
         "result": visible(task.result, graph),
     }
+
+
+def visible_nested(state: dict[str, Any], graph: Any) -> dict[str, Any]:
+    """A subgraph's state, without what the graph around it keeps to itself either."""
+    return {**state, "values": visible(state["values"], graph)}
 
 
 def _checkpoint(config: RunnableConfig | None) -> dict[str, Any] | None:
     if config is None:
         return None
-    configurable = config["configurable"]
-    keys = ("checkpoint_id", "thread_id", "checkpoint_ns", "checkpoint_map")
-    return {key: configurable[key] for key in keys if key in configurable}
+    return {key: config["configurable"][key] for key in CHECKPOINT_KEYS if key in config["configurable"]}

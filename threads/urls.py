@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from threads.views import ThreadViewSet
+from threads.views import ThreadStateViewSet, ThreadViewSet
 
 urlpatterns = [
     path("threads", ThreadViewSet.as_view({"post": "create"})),
@@ -11,9 +11,12 @@ urlpatterns = [
         "threads/<str:thread_id>",
         ThreadViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
     ),
-    path("threads/<str:thread_id>/state", ThreadViewSet.as_view({"get": "state"})),
+    path("threads/<str:thread_id>/copy", ThreadViewSet.as_view({"post": "copy"})),
+    path("threads/<str:thread_id>/state", ThreadStateViewSet.as_view({"get": "latest", "post": "update"})),
+    path("threads/<str:thread_id>/state/checkpoint", ThreadStateViewSet.as_view({"post": "at_checkpoint"})),
+    path("threads/<str:thread_id>/state/<str:checkpoint_id>", ThreadStateViewSet.as_view({"get": "at"})),
     path(
         "threads/<str:thread_id>/history",
-        ThreadViewSet.as_view({"get": "history", "post": "search_history"}),
+        ThreadStateViewSet.as_view({"get": "history", "post": "search_history"}),
     ),
 ]

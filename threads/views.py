@@ -1,32 +1,57 @@
 from __future__ import annotations
 
+from typing import Any
+
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.viewsets import ViewSet
 
 from threads import state
+from threads.conf import conf
 from threads.models import Thread
 from threads.serializers import (
+    CopyQuerySerializer,
     HistoryQuerySerializer,
     HistorySearchSerializer,
+    StateAtCheckpointSerializer,
     StateQuerySerializer,
+    StateUpdatedSerializer,
+    StateUpdateSerializer,
     ThreadCreateSerializer,
     ThreadPatchSerializer,
+    ThreadQuerySerializer,
     ThreadSearchSerializer,
     ThreadSerializer,
     ThreadStateSerializer,
 )
+from threads.supersteps import as_supersteps
+
+
+class ThreadViews(ViewSet):
+    def thread(self, thread_id: str) -> Thread:
+        return Thread.objects.visible_to(self.request.user).find(thread_id)
+
+    def valid(self, serializer: type[Serializer[Any]], data: Any) -> dict[str, Any]:
+        checked = serializer(data=data)
+        checked.is_valid(raise_exception=True)
+        return checked.validated_data
 
 
 @extend_schema(tags=["Threads"])
-class ThreadViewSet(ViewSet):
+class ThreadViewSet(ThreadViews):
     @extend_schema(operation_id="create_thread", request=ThreadCreateSerializer, responses=ThreadSerializer)
+    @transaction.atomic
     def create(self, request: Request) -> Response:
-        """Create a thread."""
-        body = ThreadCreateSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        thread = Thread.objects.open(user=request.user, **body.validated_data)
+        """Create a thread, with a state if ``supersteps`` are given: both or neither."""
+        body = self.valid(ThreadCreateSerializer, request.data)
+        supersteps = body.pop("supersteps", None)
+        thread = Thread.objects.open(user=request.user, **body)
+        if supersteps:
+            state.apply(thread, as_supersteps(supersteps))
+            thread.refresh_from_db()
         return Response(ThreadSerializer(thread).data)
 
     @extend_schema(
@@ -34,42 +59,98 @@ class ThreadViewSet(ViewSet):
     )
     def search(self, request: Request) -> Response:
         """Find threads, newest first unless ``sort_by`` says otherwise."""
-        query = ThreadSearchSerializer(data=request.data)
-        query.is_valid(raise_exception=True)
-        page = Thread.objects.visible_to(request.user).search(**query.validated_data)
-        return Response(ThreadSerializer(page.items, many=True).data, headers=page.headers)
+        query = self.valid(ThreadSearchSerializer, request.data)
+        shown = {"select": query.pop("select", None), "extract": query.pop("extract", None)}
+        page = Thread.objects.visible_to(request.user).search(**query)
+        return Response(ThreadSerializer(page.items, many=True, context=shown).data, headers=page.headers)
 
-    @extend_schema(operation_id="get_thread", responses=ThreadSerializer)
+    @extend_schema(operation_id="get_thread", parameters=[ThreadQuerySerializer], responses=ThreadSerializer)
     def retrieve(self, request: Request, thread_id: str) -> Response:
         """One thread, with its latest values."""
-        return Response(ThreadSerializer(self.thread(thread_id)).data)
-
-    @extend_schema(operation_id="patch_thread", request=ThreadPatchSerializer, responses=ThreadSerializer)
-    def partial_update(self, request: Request, thread_id: str) -> Response:
-        """Merge into the thread's metadata."""
         thread = self.thread(thread_id)
-        body = ThreadPatchSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        thread.merge_metadata(body.validated_data.get("metadata") or {})
+        included = self.valid(ThreadQuerySerializer, request.query_params).get("include", "")
+        context = {"include_ttl": "ttl" in included.split(",")}
+        return Response(ThreadSerializer(thread, context=context).data)
+
+    @extend_schema(
+        operation_id="patch_thread",
+        request=ThreadPatchSerializer,
+        responses={200: ThreadSerializer, 204: None},
+    )
+    def partial_update(self, request: Request, thread_id: str) -> Response:
+        """Merge into the thread's metadata, set its time to live. ``Prefer: return=minimal`` answers 204."""
+        thread = self.thread(thread_id)
+        thread.patch(**self.valid(ThreadPatchSerializer, request.data))
+        if "return=minimal" in request.headers.get("Prefer", ""):
+            return Response(status=204)
         return Response(ThreadSerializer(thread).data)
 
     @extend_schema(operation_id="delete_thread", responses={204: None})
     def destroy(self, request: Request, thread_id: str) -> Response:
-        """Delete the thread with its runs and checkpoints."""
+        """Delete the thread with its runs and checkpoints. What runs on it is stopped."""
         self.thread(thread_id).delete()
         return Response(status=204)
 
+    @extend_schema(
+        operation_id="copy_thread",
+        request=None,
+        parameters=[CopyQuerySerializer],
+        responses=ThreadSerializer,
+    )
+    def copy(self, request: Request, thread_id: str) -> Response:
+        """A new thread with this one's latest state, or its whole history."""
+        thread = self.thread(thread_id)
+        history = self.valid(CopyQuerySerializer, request.query_params)["history"]
+        history = conf.SKEINO_COPY == "history" if history is None else history
+        return Response(ThreadSerializer(thread.copy(request.user, history=history)).data)
+
+
+@extend_schema(tags=["Threads"])
+class ThreadStateViewSet(ThreadViews):
     @extend_schema(
         operation_id="get_latest_thread_state",
         parameters=[StateQuerySerializer],
         responses=ThreadStateSerializer,
     )
-    def state(self, request: Request, thread_id: str) -> Response:
+    def latest(self, request: Request, thread_id: str) -> Response:
         """The thread's state at its latest checkpoint."""
         thread = self.thread(thread_id)
-        query = StateQuerySerializer(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        return Response(state.read(thread, **query.validated_data))
+        query = self.valid(StateQuerySerializer, request.query_params)
+        return Response(state.read(thread, **query))
+
+    @extend_schema(
+        operation_id="get_thread_state_at_checkpoint",
+        parameters=[StateQuerySerializer],
+        responses=ThreadStateSerializer,
+    )
+    def at(self, request: Request, thread_id: str, checkpoint_id: str) -> Response:
+        """The thread's state at a checkpoint."""
+        thread = self.thread(thread_id)
+        query = self.valid(StateQuerySerializer, request.query_params)
+        return Response(state.read(thread, checkpoint={"checkpoint_id": checkpoint_id}, **query))
+
+    @extend_schema(
+        operation_id="post_thread_state_at_checkpoint",
+        request=StateAtCheckpointSerializer,
+        responses=ThreadStateSerializer,
+    )
+    def at_checkpoint(self, request: Request, thread_id: str) -> Response:
+        """The thread's state at a checkpoint, of a subgraph too; without ``checkpoint_id`` the latest."""
+        thread = self.thread(thread_id)
+        body = self.valid(StateAtCheckpointSerializer, request.data)
+        subgraphs = body.pop("subgraphs")
+        return Response(state.read(thread, checkpoint=body.get("checkpoint") or body, subgraphs=subgraphs))
+
+    @extend_schema(
+        operation_id="update_thread_state", request=StateUpdateSerializer, responses=StateUpdatedSerializer
+    )
+    def update(self, request: Request, thread_id: str) -> Response:
+        """Edit the thread's state, as if a node had written it. Not while a run is active."""
+        thread = self.thread(thread_id)
+        body = self.valid(StateUpdateSerializer, request.data)
+        checkpoint = body.get("checkpoint") or {"checkpoint_id": body.get("checkpoint_id")}
+        values = body.get("values") or [None]
+        return Response(state.update(thread, values, as_node=body.get("as_node"), checkpoint=checkpoint))
 
     @extend_schema(
         operation_id="get_thread_history",
@@ -79,9 +160,8 @@ class ThreadViewSet(ViewSet):
     def history(self, request: Request, thread_id: str) -> Response:
         """The thread's states, newest first."""
         thread = self.thread(thread_id)
-        query = HistoryQuerySerializer(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        return Response(list(state.history(thread, **query.validated_data)))
+        query = self.valid(HistoryQuerySerializer, request.query_params)
+        return Response(list(state.history(thread, **query)))
 
     @extend_schema(
         operation_id="get_thread_history_post",
@@ -91,9 +171,5 @@ class ThreadViewSet(ViewSet):
     def search_history(self, request: Request, thread_id: str) -> Response:
         """The thread's states that meet every condition, newest first."""
         thread = self.thread(thread_id)
-        query = HistorySearchSerializer(data=request.data)
-        query.is_valid(raise_exception=True)
-        return Response(list(state.history(thread, **query.validated_data)))
-
-    def thread(self, thread_id: str) -> Thread:
-        return Thread.objects.visible_to(self.request.user).find(thread_id)
+        query = self.valid(HistorySearchSerializer, request.data)
+        return Response(list(state.history(thread, **query)))

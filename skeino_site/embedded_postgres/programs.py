@@ -32,6 +32,7 @@ class Programs:
 
     def run(self, program: str, *arguments: str, timeout: float = 120, **options: Any) -> None:
         with self.log.open("ab") as log:
+            self.hand_over(self.log)
             before = log.tell()
             try:
                 subprocess.run(

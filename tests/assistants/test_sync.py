@@ -12,7 +12,7 @@ from assistants.apps import sync_assistants
 from assistants.graphs import registry
 from assistants.models import Assistant, system_assistant_id
 from tests.graphs import plain
-from tests.threads.concurrency import at_once
+from tests.runs.engine import at_once
 
 pytestmark = pytest.mark.django_db
 

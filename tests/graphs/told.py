@@ -62,9 +62,10 @@ async def appeared(state: Told, name: str) -> None:
 
 
 async def tell_config(state: Seen, config: RunnableConfig) -> Seen:
-    """What the node was called with, as far as it is JSON."""
-    configurable = {key: value for key, value in config["configurable"].items() if not key.startswith("__")}
-    return {"seen": {"configurable": configurable, "tags": config.get("tags", [])}}
+    """What the node was called with: all keys, and the values that are a client's or the server's."""
+    configurable = config["configurable"]
+    values = {key: value for key, value in configurable.items() if not key.startswith("__")}
+    return {"seen": {"keys": list(configurable), "configurable": values, "tags": config.get("tags", [])}}
 
 
 _steps = StateGraph(Told)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
 from threading import Barrier
 from typing import Any
 
@@ -66,6 +67,19 @@ async def work_off(opened: worker.Worker | None = None) -> None:
     async with asyncio.timeout(30):
         while await Run.objects.active().aexists():
             await worker.work(opened, wait=False, install_signal_handlers=False)
+
+
+@asynccontextmanager
+async def working() -> AsyncIterator[worker.Worker]:
+    """A worker that executes what comes. On leaving it stops, as at a signal."""
+    async with worker.opened() as opened:
+        task = asyncio.create_task(worker.work(opened, install_signal_handlers=False))
+        try:
+            yield opened
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:

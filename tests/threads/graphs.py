@@ -72,12 +72,12 @@ def _chain(schema: Any, *nodes: Any, **options: Any) -> StateGraph[Any]:
 
 
 def _write(state: Typed) -> Typed:
-    return {"point": Point(1, 2), "notes": [Note(text="n")], "anything": Unlisted(text="u")}
+    return {"point": Point(1, 2), "notes": [Note(text="note")], "anything": Unlisted(text="u")}
 
 
 def _read(state: Typed) -> Typed:
     """Works with what an earlier step left."""
-    return {"point": Point(state["point"].x + 1, state["notes"][0].text.count("n"))}
+    return {"point": Point(state["point"].x + 1, len(state["notes"][0].text))}
 
 
 typed = _chain(Typed, _write, _read).compile(interrupt_before=["_read"])

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from tests.threads.concurrency import at_once
+from tests.runs.engine import at_once
 from threads.models import Thread
 
 pytestmark = pytest.mark.django_db

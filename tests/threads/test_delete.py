@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from assistants.models import Assistant
 from runs.models import Run, RunEvent
-from tests.threads.concurrency import at_once
+from tests.runs.engine import at_once
 from tests.threads.running import count_rows, execute, human
 from threads.models import Thread
 

@@ -159,7 +159,7 @@ def test_a_beginning_that_names_no_checkpoint_is_unprocessable(
     assert response.json()["detail"].startswith("before: ")
 
 
-@pytest.mark.parametrize("before", ["nonsense", "'--", "%", "\u2028", "x" * 10_000])
+@pytest.mark.parametrize("before", ["nonsense", "'--", "%", "x" * 10_000])
 def test_a_beginning_that_is_no_checkpoint_is_no_error(history: History, ran: Thread, before: str) -> None:
     assert all(state in history(ran) for state in history(ran, before=before))
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from tests.threads.concurrency import at_once
+from tests.runs.engine import at_once
 from threads.exceptions import ThreadNotFound
 from threads.models import Thread
 

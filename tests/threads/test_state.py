@@ -124,7 +124,7 @@ def test_types_of_the_graphs_own_become_json(api: APIClient, thread: Thread, set
     execute(thread, "typed", {})
     values = state(api, thread)["values"]
     assert values["point"] == {"x": 1, "y": 2}
-    assert values["notes"] == [{"text": "n"}]
+    assert values["notes"] == [{"text": "note"}]
 
 
 # Keys that the output schema leaves out

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection
+from procrastinate.contrib.django.models import ProcrastinateJob
+from pytest_django import Settings
+
+from runs import worker
+from runs.events.reader import wait_for_end
+from runs.models import Run
+from tests.graphs import factories
+from tests.live import ROOT, TEST_GRAPHS
+from tests.runs.api import human
+from tests.runs.engine import asubmit, new_thread, submit, work_off, working
+from tests.runs.told import Folder
+from threads.models import Thread
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+@sync_to_async
+def open_connections() -> int:
+    """How many connections to the test database there are, in any process."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
+
+
+async def statuses() -> Counter[str]:
+    return Counter([status async for status in Run.objects.values_list("status", flat=True)])
+
+
+async def ended(*runs: Run, seconds: float = 20) -> None:
+    await asyncio.wait_for(asyncio.gather(*(wait_for_end(run.pk) for run in runs)), seconds)
+
+
+# --- order ---
+
+
+async def test_a_threads_runs_never_overlap_and_keep_their_order(tmp_path: Path) -> None:
+    def submit_all() -> None:
+        threads = [new_thread() for _ in range(3)]
+        for number in range(4):
+            for name, thread in zip("abc", threads, strict=True):
+                submit("meeting", thread=thread, input={"folder": str(tmp_path), "name": f"{name}{number}"})
+
+    await sync_to_async(submit_all)()
+    await work_off()
+    lines = Folder(tmp_path).lines
+    for name in "abc":
+        expected = [line for number in range(4) for line in (f"begin {name}{number}", f"end {name}{number}")]
+        assert [line for line in lines if line.split()[1].startswith(name)] == expected
+
+
+async def test_runs_of_different_threads_go_on_at_the_same_time(tmp_path: Path) -> None:
+    names = [f"run{number}" for number in range(10)]
+    for name in names:
+        await asubmit("meeting", input={"folder": str(tmp_path), "name": name, "waits_for": names})
+    await work_off()
+    assert await statuses() == {"success": 10}
+
+
+async def test_a_threads_next_run_starts_when_the_one_before_has_ended() -> None:
+    thread = await sync_to_async(new_thread)()
+    async with working():
+        runs = [await asubmit("echo", thread=thread, input=human(str(number))) for number in range(4)]
+        await ended(*runs, seconds=4)
+
+
+async def test_a_run_starts_while_a_worker_waits() -> None:
+    async with working():
+        for _ in range(3):
+            run = await asubmit("echo", input=human("hi"))
+            await ended(run, seconds=2)
+
+
+async def test_no_more_runs_than_the_concurrency_go_on_at_a_time(
+    tmp_path: Path, settings: Settings
+) -> None:
+    settings.SKEINO_WORKER_CONCURRENCY = 2
+    for number in range(6):
+        await asubmit("meeting", input={"folder": str(tmp_path), "name": str(number)})
+    await work_off()
+    going = highest = 0
+    for line in Folder(tmp_path).lines:
+        going += 1 if line.startswith("begin") else -1
+        highest = max(highest, going)
+    assert highest == 2
+
+
+async def test_a_finished_job_leaves_the_queue() -> None:
+    await asubmit("echo", input=human("hi"))
+    await asubmit("fails", input={"text": "x"})
+    await work_off()
+    assert await statuses() == {"success": 1, "error": 1}
+    assert not await ProcrastinateJob.objects.aexists()
+
+
+# --- connections ---
+
+
+async def test_nodes_that_use_the_orm_leave_no_connection_behind() -> None:
+    async with worker.opened() as opened:
+        for _ in range(5):
+            await asubmit("users", input={})
+        await work_off(opened)
+        before = await open_connections()
+        for _ in range(50):
+            await asubmit("users", input={})
+        await work_off(opened)
+        assert await open_connections() <= before
+    assert await statuses() == {"success": 55}
+
+
+async def test_a_worker_that_ends_closes_its_connections() -> None:
+    before = await open_connections()
+    await asubmit("users", input={})
+    await work_off()
+    async with asyncio.timeout(5):  # the server notices a little later
+        while await open_connections() > before:
+            await asyncio.sleep(0.01)
+
+
+async def test_it_survives_the_loss_of_its_connections() -> None:
+    async with working():
+        await ended(await asubmit("users", input={}))
+        await sync_to_async(terminate_all)()
+        await ended(await asubmit("users", input={}))
+    assert await statuses() == {"success": 2}
+
+
+def terminate_all() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+# --- graphs ---
+
+
+async def test_a_factory_is_called_with_the_runs_config() -> None:
+    for greeting in ("hi", "hey"):
+        await asubmit("factory", input={"text": "Ann"}, config={"configurable": {"greeting": greeting}})
+    await work_off()
+    logs = [thread.values["log"] async for thread in Thread.objects.order_by("created_at")]
+    assert logs == [["hi Ann"], ["hey Ann"]]
+
+
+async def test_a_factory_may_be_asynchronous() -> None:
+    run = await asubmit("async_factory", input={"text": "x"})
+    await work_off()
+    thread = await Thread.objects.aget(pk=run.thread_id)
+    assert thread.values["log"] == ["made asynchronously"]
+
+
+async def test_a_factory_is_called_once_for_each_run(settings: Settings) -> None:
+    calls = []
+
+    def counted() -> Any:
+        calls.append(1)
+        return factories.with_config({"configurable": {}})
+
+    settings.SKEINO_GRAPHS = {"counted": counted}
+    for _ in range(3):
+        await asubmit("counted", input={"text": "x"})
+    await work_off()
+    assert len(calls) == 3
+
+
+# --- deletion ---
+
+
+async def test_a_thread_deleted_while_its_run_goes_on_leaves_nothing(tmp_path: Path) -> None:
+    with Folder(tmp_path) as folder:
+        run = await asubmit("two_steps", input=folder.input)
+        async with working():
+            await folder.await_line("second")
+            await sync_to_async(Thread.objects.get(pk=run.thread_id).delete)()
+            folder.open("gate")
+    assert await checkpoint_count() == 0
+    assert not await Run.objects.aexists()
+
+
+@sync_to_async
+def checkpoint_count() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM checkpoints")
+        return int(cursor.fetchone()[0])
+
+
+# --- processes ---
+
+
+@contextmanager
+def worker_process() -> Iterator[subprocess.Popen[bytes]]:
+    """A real worker on the test database."""
+    database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
+    environment = {"DATABASE_URL": database.geturl(), "LANGGRAPH_JSON": str(TEST_GRAPHS)}
+    process = subprocess.Popen([sys.executable, "manage.py", "worker"], cwd=ROOT, env=os.environ | environment)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+async def test_a_signal_hands_a_run_back_and_another_worker_finishes_it(tmp_path: Path) -> None:
+    with Folder(tmp_path) as folder:
+        run = await asubmit("two_steps", input=folder.input)
+        with worker_process() as first:
+            await folder.await_line("second")
+            first.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(first.wait, 20) == 0
+        assert [(run.status, run.attempt) async for run in Run.objects.all()] == [("pending", 1)]
+        with worker_process():
+            folder.open("gate")
+            await ended(run)
+    assert [(run.status, run.attempt) async for run in Run.objects.all()] == [("success", 2)]
+    assert folder.lines == ["first", "second", "second"]
+
+
+async def test_a_stopping_worker_lets_a_short_run_end(tmp_path: Path) -> None:
+    with Folder(tmp_path) as folder:
+        await asubmit("two_steps", input=folder.input)
+        with worker_process() as process:
+            await folder.await_line("second")
+            process.send_signal(signal.SIGTERM)
+            folder.open("gate")
+            started = time.monotonic()
+            assert await asyncio.to_thread(process.wait, 20) == 0
+    assert time.monotonic() - started < 3
+    assert [(run.status, run.attempt) async for run in Run.objects.all()] == [("success", 1)]
