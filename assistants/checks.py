@@ -27,7 +27,9 @@ def check_graphs(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-def _check_targets(graphs: dict[str, Any]) -> list[CheckMessage]:
+def _check_targets(graphs: Any) -> list[CheckMessage]:
+    if not isinstance(graphs, dict):
+        return [Error("SKEINO_GRAPHS must be a dict of graphs by id.", id="assistants.E002")]
     return [
         Error(
             f'SKEINO_GRAPHS["{graph_id}"] must be "module:variable", "./file.py:variable" or a graph.',

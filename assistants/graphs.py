@@ -159,6 +159,8 @@ def _import_file(path: Path) -> Any:
             if spec and spec.origin and Path(spec.origin).resolve() == path:
                 return importlib.import_module(name)
     name = f"skeino_graph_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec and spec.loader
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
@@ -177,6 +179,14 @@ def _find_spec(name: str) -> Any:
         return importlib.util.find_spec(name)
     except ImportError:
         return None
+
+
+def equipped(graph: Pregel, **resources: Any) -> Pregel:
+    """The graph with a checkpointer, or a store, of the server's."""
+    copy = graph.copy(update=resources)
+    # The types that checkpoints of this graph may hold, which `copy` forgets (langgraph 1.2).
+    copy._serde_allowlist = graph._serde_allowlist
+    return copy
 
 
 def _usable(graph_id: str, loaded: Any) -> Pregel | Factory:

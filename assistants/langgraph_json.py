@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 # What the official command line understands in the file, and this server has no use for: building
 # images, front ends, its own authentication. Anything outside both lists is probably a typing error.
@@ -47,6 +50,18 @@ class LanggraphJson:
     store: dict[str, Any] = field(default_factory=dict)
     http: dict[str, Any] = field(default_factory=dict)
     unknown_keys: list[str] = field(default_factory=list)
+
+
+class Cors(TypedDict, total=False):
+    """``http.cors`` as the file has it."""
+
+    allow_origins: list[str] | None
+    allow_origin_regex: str | None
+    allow_credentials: bool | None
+    allow_headers: list[str] | None
+    allow_methods: list[str] | None
+    expose_headers: list[str] | None
+    max_age: int | None
 
 
 class CorsSettings(TypedDict):
@@ -105,9 +120,9 @@ def read(path: Path) -> LanggraphJson:
             if isinstance(entry, dict) and entry.get("description")
         },
         env=_typed(path, document, "env", (dict, str), None),
-        dependencies=_typed(path, document, "dependencies", (list,), []),
+        dependencies=_dependencies(path, document),
         store=_typed(path, document, "store", (dict,), {}) or {},
-        http=_typed(path, document, "http", (dict,), {}) or {},
+        http=_http(path, document),
         unknown_keys=sorted(document.keys() - KNOWN_KEYS - IGNORED_KEYS)
         + [f"store.{key}" for key in sorted((document.get("store") or {}).keys() - KNOWN_STORE_KEYS)],
     )
@@ -126,6 +141,24 @@ def _graphs(path: Path, document: dict[str, Any]) -> dict[str, str]:
             )
         found[graph_id] = target
     return found
+
+
+def _dependencies(path: Path, document: dict[str, Any]) -> list[str]:
+    dependencies = _typed(path, document, "dependencies", (list,), []) or []
+    if not all(isinstance(dependency, str) for dependency in dependencies):
+        raise LanggraphJsonError(f'{path}: "dependencies" must be a list of paths.')
+    return dependencies
+
+
+def _http(path: Path, document: dict[str, Any]) -> dict[str, Any]:
+    http = _typed(path, document, "http", (dict,), {}) or {}
+    try:
+        TypeAdapter(Cors | None).validate_python(http.get("cors"))
+    except ValidationError as exc:
+        reason = exc.errors()[0]
+        where = ".".join(str(part) for part in ("http.cors", *reason["loc"]) if part != "Cors")
+        raise LanggraphJsonError(f'{path}: "{where}": {reason["msg"]}.') from exc
+    return http
 
 
 def _typed(path: Path, document: dict[str, Any], key: str, kinds: tuple[type, ...], default: Any) -> Any:
@@ -154,5 +187,5 @@ def cors_settings(path: Path) -> CorsSettings:
         "headers": HEADERS + [h.lower() for h in headers if h != "*" and h.lower() not in HEADERS],
         "methods": METHODS if not methods or "*" in methods else list(methods),
         "expose_headers": [*EXPOSED_HEADERS, *(cors.get("expose_headers") or [])],
-        "max_age": int(cors.get("max_age", 600)),
+        "max_age": int(cors.get("max_age") or 600),
     }

@@ -77,14 +77,13 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
 
         Those of graphs that are gone stay: their runs name them.
         """
-        known = set(self.values_list("pk", flat=True))
-        missing = [graph_id for graph_id in registry.ids() if system_assistant_id(graph_id) not in known]
-        assistants: list[Any] = [system_assistant(graph_id) for graph_id in missing]
-        self.bulk_create(assistants, ignore_conflicts=True)
-        for graph_id in registry.ids():
-            description = registry.description(graph_id)
-            outdated = self.filter(pk=system_assistant_id(graph_id)).exclude(description=description)
-            outdated.update(description=description, updated_at=timezone.now())
+        known = dict(self.values_list("pk", "description"))
+        assistants: list[Any] = [system_assistant(graph_id) for graph_id in registry.ids()]
+        missing = [assistant for assistant in assistants if assistant.pk not in known]
+        self.bulk_create(missing, ignore_conflicts=True)
+        for assistant in assistants:
+            if known.get(assistant.pk, assistant.description) != assistant.description:
+                assistant.save(update_fields=["description", "updated_at"])
 
 
 class Assistant(models.Model):

@@ -32,6 +32,11 @@ class Settings:
         return getattr(settings, "SKEINO_HEARTBEAT_SECONDS", 30.0)
 
     @property
+    def SKEINO_QUEUE_POLL_SECONDS(self) -> float:
+        """How often workers look for jobs unasked: how late a run with `after_seconds` may start."""
+        return getattr(settings, "SKEINO_QUEUE_POLL_SECONDS", 1.0)
+
+    @property
     def SKEINO_EVENT_POLL_SECONDS(self) -> float:
         """How often streams look for events unasked, in case a notification was lost."""
         return getattr(settings, "SKEINO_EVENT_POLL_SECONDS", 2.0)

@@ -43,11 +43,6 @@ class RunQuerySet(models.QuerySet["Run"]):
             raise RunNotFound(run_id)
         return found
 
-    def stop_jobs(self) -> None:
-        """For runs about to be deleted: those that wait leave the queue, workers stop those that execute."""
-        for job_id in self.active().values_list("job_id", flat=True):
-            app.job_manager.cancel_job_by_id(job_id, abort=True, delete_job=True)
-
     def page(self, *, limit: int = 10, offset: int = 0, status: str | None = None) -> list[Run]:
         """Newest first."""
         found = self.filter(status=status) if status else self
@@ -224,11 +219,15 @@ class Run(models.Model):
             was_waiting = Run.objects.filter(pk=self.pk, status=Run.Status.PENDING).update(
                 status=Run.Status.INTERRUPTED, finished_at=now, updated_at=now
             )
-            app.job_manager.cancel_job_by_id(self.job_id, abort=True, delete_job=True)
+            self.stop_job()
             if was_waiting:
                 others = Run.objects.filter(thread=thread).active().exists()
                 thread.settle(Outcome(thread_status=Thread.Status.IDLE), busy=others, now=now)
                 self._announce_end(Run.Status.INTERRUPTED, self.last_seq() + 1)
+
+    def stop_job(self) -> None:
+        """Take the run's job out of the queue, or have its worker stop it. The run itself stays as it is."""
+        app.job_manager.cancel_job_by_id(self.job_id, abort=True, delete_job=True)
 
     def clean_up_after_thread(self) -> None:
         """Delete the checkpoints that this run still wrote while its thread was being deleted."""

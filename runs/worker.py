@@ -21,7 +21,7 @@ from procrastinate.psycopg_connector import PsycopgConnector
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from assistants.graphs import registry
+from assistants.graphs import equipped, registry
 from assistants.store import open_store
 from runs.conf import conf
 from runs.connections import close_all, drop_dead
@@ -87,7 +87,7 @@ class Worker:
         """The graph on this worker's checkpointer and store. What a factory makes is made for each run."""
         if graph_id not in self._graphs:
             built = await registry.abuild(graph_id, config)
-            graph = built.copy(update={"checkpointer": self.checkpointer, "store": self.store})
+            graph = equipped(built, checkpointer=self.checkpointer, store=self.store)
             if registry.is_factory(graph_id):
                 return graph
             self._graphs[graph_id] = graph
@@ -129,6 +129,8 @@ async def work(worker: Worker, *, wait: bool = True, install_signal_handlers: bo
         concurrency=conf.SKEINO_WORKER_CONCURRENCY,
         wait=wait,
         install_signal_handlers=install_signal_handlers,
+        # Notifications start jobs at once; this is for those that wait for their time.
+        fetch_job_polling_interval=conf.SKEINO_QUEUE_POLL_SECONDS,
         shutdown_graceful_timeout=conf.SKEINO_WORKER_SHUTDOWN_SECONDS,
         update_heartbeat_interval=conf.SKEINO_HEARTBEAT_SECONDS / 3,
         stalled_worker_timeout=conf.SKEINO_HEARTBEAT_SECONDS,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import django
 import psycopg
 import pytest
+from django.db import connection
 from psycopg import sql
 
 from skeino_site import embedded_postgres
@@ -26,6 +27,8 @@ def pytest_configure() -> None:
         _hurry(os.environ["DATABASE_URL"])
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "skeino_site.settings")
     django.setup()
+    # Two sessions at a time share the server, but not the database.
+    connection.settings_dict["TEST"]["NAME"] = f"test_{uuid.uuid4().hex}"
 
 
 def pytest_unconfigure() -> None:
@@ -34,10 +37,10 @@ def pytest_unconfigure() -> None:
 
 def _hurry(url: str) -> None:
     """Nobody minds if the tests' data does not survive a power failure."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as server:
         for name in ("fsync", "full_page_writes"):
-            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
-        connection.execute("SELECT pg_reload_conf()")
+            server.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
+        server.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture(scope="session")
@@ -45,14 +48,14 @@ def fresh_database() -> Iterator[Callable[[], str]]:
     """Creates an empty database at every call and returns its URL. They are dropped at the end."""
     url = os.environ["DATABASE_URL"]
     names: list[sql.Identifier] = []
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as server:
 
         def create() -> str:
             name = f"fresh_{uuid.uuid4().hex}"
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
             names.append(sql.Identifier(name))
             return urlsplit(url)._replace(path=f"/{name}").geturl()
 
         yield create
         for name in names:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))

@@ -11,6 +11,8 @@ class ThreadsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from threads import signals  # noqa: F401  (connects the receivers)
+
         post_migrate.connect(setup_checkpointer, sender=self)
 
 

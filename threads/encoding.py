@@ -11,6 +11,7 @@ import math
 import re
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,10 @@ from langgraph.types import Send
 from pydantic import BaseModel
 
 OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+# orjson itself goes some 250 levels deep.
+MAX_DEPTH = 250
+# Beyond this, most readers of JSON see infinity.
+LARGEST = 10**308
 # An escaped NUL, but not an escaped backslash followed by "u0000".
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
@@ -32,13 +37,14 @@ class EncodedJSON(str):
 def encode(value: Any) -> str:
     """One line of JSON. Never fails: what has no JSON form is written as its ``repr``.
 
-    Lone surrogates, which UTF-8 cannot carry, become question marks; NaN and infinities become null.
+    Lone surrogates, which UTF-8 cannot carry, become question marks; NaN and infinities become null; what
+    nests deeper than MAX_DEPTH, or in itself, becomes an ellipsis.
     """
     try:
         return orjson.dumps(value, default=as_json, option=OPTIONS).decode()
     except TypeError:
-        # orjson refuses surrogates, integers beyond 64 bits and keys that are no scalars.
-        text = json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
+        # orjson refuses surrogates, integers beyond 64 bits, keys that are no scalars, and great depth.
+        text = json.dumps(_plain(value, ()), ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-8", "replace").decode()
 
 
@@ -71,16 +77,51 @@ def as_json(value: Any) -> Any:
     return repr(value)
 
 
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (str, bool, int)):
+def _plain(value: Any, around: tuple[int, ...]) -> Any:
+    """The value in terms of what ``json`` writes. ``around`` are the ids of what it stands in."""
+    if value is None or isinstance(value, bool) or type(value) is str:
         return value
-    if isinstance(value, float):
+    if type(value) is int:
+        return value if abs(value) < LARGEST else hex(value)
+    if type(value) is float:
         return value if math.isfinite(value) else None
+    if id(value) in around or len(around) == MAX_DEPTH:
+        return "…"
+    return _plain_container(value, (*around, id(value)))
+
+
+def _plain_container(value: Any, around: tuple[int, ...]) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {_key(key): _plain(item, around) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset, deque)):
-        return [_plain(item) for item in value]
+        return [_plain(item, around) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name, None), around) for field in fields(value)}
     try:
         return orjson.loads(orjson.dumps(value, option=OPTIONS))
     except TypeError:
-        return _plain(as_json(value))
+        return _plain(_simpler(value), around)
+
+
+def _simpler(value: Any) -> Any:
+    try:
+        return as_json(value)
+    except Exception:  # whatever somebody's `model_dump` or `__repr__` raises
+        return _represented(value)
+
+
+def _represented(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:  # as above
+        return f"<{type(value).__name__}>"
+
+
+def _key(key: Any) -> str:
+    """A key as orjson writes it; for those it refuses, their ``repr``."""
+    if isinstance(key, str):
+        return key
+    try:
+        return next(iter(orjson.loads(orjson.dumps({key: 0}, option=OPTIONS))))
+    except TypeError:
+        return str(_plain(key, ())) if isinstance(key, int) else _represented(key)

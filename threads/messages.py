@@ -6,6 +6,9 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, convert_to_messages
 
+# What LangChain raises at what it takes for a message and cannot read.
+REFUSALS = (ValueError, TypeError, NotImplementedError, LookupError, AttributeError, AssertionError)
+
 
 def convert(value: Any) -> Any:
     """Input with its ``messages`` as LangChain messages; anything else as it came.
@@ -22,5 +25,6 @@ def _convert(message: Any) -> BaseMessage | Any:
         return message
     try:
         return convert_to_messages([message])[0]
-    except (ValueError, TypeError, NotImplementedError) as exc:
-        raise ValueError(f"Invalid message: {str(exc).splitlines()[0]}") from exc
+    except REFUSALS as exc:
+        reason = " ".join(str(exc).split())[:500] or type(exc).__name__
+        raise ValueError(f"Invalid message: {reason}") from exc

@@ -118,20 +118,11 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         """Those whose time is up and on which nothing runs."""
         return self.filter(expires_at__lte=timezone.now()).exclude(status=Thread.Status.BUSY)
 
-    @transaction.atomic
-    def delete(self) -> tuple[int, dict[str, int]]:
-        """Delete the threads with their runs, events and checkpoints."""
-        keys = list(self.values_list("pk", flat=True))
-        _runs(keys).stop_jobs()
-        checkpointer.delete([str(key) for key in keys])
-        return super().delete()
-
-    delete.alters_data = True  # type: ignore[attr-defined]
-    delete.queryset_only = True  # type: ignore[attr-defined]
-
 
 class Thread(models.Model):
     """A conversation: what runs on it share. Its state lives in checkpoints under the same id.
+
+    However a thread is deleted, its runs, events and checkpoints go with it (threads.signals, runs.signals).
 
     ``values`` and ``interrupts`` are copies of what the latest checkpoint holds, for lists and searches.
     """
@@ -206,7 +197,10 @@ class Thread(models.Model):
         return self.metadata.get("graph_id")
 
     def patch(self, *, metadata: dict[str, Any] | None = None, ttl: dict[str, Any] | None = None) -> None:
-        """Merge metadata and set the time to live, in one statement: no concurrent edit is lost."""
+        """Merge metadata and set the time to live, in one statement: no concurrent edit is lost.
+
+        Raises ThreadNotFound if the thread has just been deleted.
+        """
         changes: dict[str, Any] = {"updated_at": timezone.now()}
         if metadata:
             added = Value(own_metadata(metadata), output_field=JSONField())
@@ -214,7 +208,8 @@ class Thread(models.Model):
         if ttl is not None:
             self.live_for(ttl)
             changes |= {name: getattr(self, name) for name in ("ttl_minutes", "ttl_strategy", "expires_at")}
-        Thread.objects.filter(pk=self.pk).update(**changes)
+        if not Thread.objects.filter(pk=self.pk).update(**changes):
+            raise ThreadNotFound(self.pk)
         self.refresh_from_db()
 
     def live_for(self, ttl: dict[str, Any] | None) -> None:
@@ -275,19 +270,7 @@ class Thread(models.Model):
         self.updated_at = now
         self.save(update_fields=fields)
 
-    @transaction.atomic
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Delete the thread with its runs, events and checkpoints."""
-        _runs([self.pk]).stop_jobs()
-        checkpointer.delete([str(self.pk)])
-        return super().delete(*args, **kwargs)
-
 
 def own_metadata(metadata: dict[str, Any] | None) -> dict[str, Any]:
     """What of a client's metadata is kept: not the keys under which the server says what ran."""
     return {key: value for key, value in (metadata or {}).items() if key not in RESERVED_METADATA}
-
-
-def _runs(thread_ids: list[uuid.UUID]) -> Any:
-    """The runs of these threads, by the relation that the app above defines."""
-    return Thread.runs.rel.related_model.objects.filter(thread__in=thread_ids)  # type: ignore[attr-defined]

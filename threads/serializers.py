@@ -234,7 +234,8 @@ class BeforeField(serializers.JSONField):
 
     def to_internal_value(self, value: Any) -> Any:
         if isinstance(value, dict):
-            value = (value.get("configurable") or value).get("checkpoint_id")
+            checkpoint = value.get("configurable", value)
+            value = checkpoint.get("checkpoint_id") if isinstance(checkpoint, dict) else None
         if not isinstance(value, str):
             raise serializers.ValidationError("Must name a checkpoint_id.")
         return value

@@ -17,7 +17,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.pregel import Pregel
 from langgraph.types import PregelTask, StateSnapshot, StateUpdate
 
-from assistants.graphs import registry
+from assistants.graphs import equipped, registry
 from threads.checkpointer import DjangoSaver
 from threads.encoding import EncodedJSON, encode_for_jsonb
 from threads.exceptions import InvalidStateUpdate, ThreadBusy, ThreadHasNoGraph
@@ -167,7 +167,7 @@ def _graph(thread: Thread, default: str | None = None) -> Pregel | None:
     if graph_id not in registry.ids():
         return None
     graph = registry.build(str(graph_id), _config(thread))
-    return graph.copy(update={"checkpointer": DjangoSaver()})
+    return equipped(graph, checkpointer=DjangoSaver())
 
 
 def _config(thread: Thread, checkpoint: dict[str, Any] | None = None) -> RunnableConfig:

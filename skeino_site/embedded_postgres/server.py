@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import stat
 import struct
@@ -55,6 +56,7 @@ class Server:
         self.folder = folder
         self.cluster = folder / "data"
         self.log = folder / "log"
+        self._pid_file = self.cluster / "postmaster.pid"
         self._programs = Programs(self.cluster, self.log)
         self._use: BinaryIO | None = None
 
@@ -79,10 +81,7 @@ class Server:
                 if locks.is_held(self.folder / "users.lock"):
                     return False
                 self._wait_for_one_that_is_starting_or_stopping()
-                if address := self._running():
-                    self._programs.run("pg_ctl", "stop", "-w", "-m", "fast", "-D", str(self.cluster))
-                    if address.socket_dir != str(self.cluster):
-                        Path(address.socket_dir).rmdir()
+                self._shut_down()
                 return True
         except (OSError, ProgramError) as exc:
             raise self._error("stop", exc) from exc
@@ -93,20 +92,37 @@ class Server:
 
     def _wait_for_one_that_is_starting_or_stopping(self) -> None:
         deadline = time.monotonic() + PATIENCE
-        while locks.is_held(self.folder / "server.lock") and not self._running():
+        while self._is_alive() and not self._running():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"another one has been starting or stopping for {PATIENCE:.0f} s")
+                raise TimeoutError(f"it has been starting or stopping for {PATIENCE:.0f} s")
             time.sleep(0.05)
+
+    def _is_alive(self) -> bool:
+        return locks.is_held(self.folder / "server.lock")
 
     def _running(self) -> Address | None:
         """The address in postmaster.pid, if a server answers there: the file outlives a crash."""
         try:
-            lines = (self.cluster / "postmaster.pid").read_text().splitlines()
+            lines = self._pid_file.read_text().splitlines()
             port, socket_dir, status = int(lines[3]), lines[4], lines[7].strip()
         except (OSError, IndexError, ValueError):
             return None
         ready = status == "ready" and _answers(f"{socket_dir}/.s.PGSQL.{port}")
         return Address(socket_dir, port) if ready else None
+
+    def _shut_down(self) -> None:
+        address = self._running()
+        if address is None or not self._is_alive():  # none, or one that somebody has started by hand
+            return
+        # What "pg_ctl stop" does, which as the server's user may not reach the folder any more.
+        os.kill(int(self._pid_file.read_text().split()[0]), signal.SIGINT)
+        deadline = time.monotonic() + PATIENCE
+        while self._is_alive():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"it has been stopping for {PATIENCE:.0f} s")
+            time.sleep(0.02)
+        if address.socket_dir != str(self.cluster):
+            Path(address.socket_dir).rmdir()
 
     def _launch(self) -> Address:
         if self.log.exists():
@@ -116,7 +132,7 @@ class Server:
         self._programs.hand_over(self.cluster)
         socket_dir = self._socket_dir()
         # No process holds server.lock, so these are from a crash; the process id in them may be anybody's.
-        for path in (self.cluster / "postmaster.pid", socket_dir / f".s.PGSQL.{PORT}.lock"):
+        for path in (self._pid_file, socket_dir / f".s.PGSQL.{PORT}.lock"):
             path.unlink(missing_ok=True)
         arguments = f"-p {PORT} -h '' -k {shlex.quote(str(socket_dir))} -c log_checkpoints=off"
         with locks.exclusive(self.folder / "server.lock") as inherited:

@@ -70,7 +70,11 @@ def test_null_is_no_condition(api: APIClient) -> None:
 
 
 def test_unknown_keys_are_ignored(api: APIClient) -> None:
-    assert len(search(api, limit=100, graphId="echo", select=["name"])) == len(registry.ids())
+    assert len(search(api, limit=100, graphId="echo", surprise=1)) == len(registry.ids())
+
+
+def test_only_what_is_asked_for_is_shown(api: APIClient) -> None:
+    assert search(api, graph_id="echo", select=["name", "graph_id"]) == [{"name": "echo", "graph_id": "echo"}]
 
 
 def test_it_sorts_by_what_is_asked_for(api: APIClient) -> None:
@@ -136,12 +140,14 @@ def test_a_graph_that_is_not_served_is_not_found(api: APIClient) -> None:
         ("sort_by", "password"),
         ("sort_by", ["name"]),
         ("sort_order", "up"),
+        ("select", ["secret"]),
+        ("select", "name"),
     ],
 )
 def test_a_wrong_value_is_unprocessable_and_named(api: APIClient, field: str, value: Any) -> None:
     response = api.post("/assistants/search", {field: value})
     assert response.status_code == 422
-    assert response.json()["detail"].startswith(f"{field}: ")
+    assert response.json()["detail"].startswith(field)
     assert list(response.json()["errors"]) == [field]
 
 

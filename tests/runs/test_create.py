@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -144,9 +145,11 @@ def test_an_assistant_is_named_by_its_uuid_too(client: httpx.Client, thread_id: 
     assert run["status"] == "success"
 
 
-def test_runs_of_one_thread_wait_for_each_other(client: httpx.Client, thread_id: str) -> None:
+def test_runs_of_one_thread_wait_for_each_other_and_no_longer(client: httpx.Client, thread_id: str) -> None:
+    started = time.monotonic()
     with ThreadPoolExecutor(4) as clients:
         runs = [clients.submit(execute, client, thread_id, "echo", input=human(str(i))) for i in range(4)]
+    assert time.monotonic() - started < 3
     values = client.get(f"/threads/{thread_id}").json()["values"]
     contents = [message["content"] for message in values["messages"]]
     assert {run.result()["status"] for run in runs} == {"success"}

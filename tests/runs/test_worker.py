@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection
+from django.db import connection, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
@@ -74,26 +74,13 @@ async def test_runs_of_different_threads_go_on_at_the_same_time(tmp_path: Path) 
     assert await statuses() == {"success": 10}
 
 
-async def test_a_threads_next_run_starts_when_the_one_before_has_ended() -> None:
-    thread = await sync_to_async(new_thread)()
-    async with working():
-        runs = [await asubmit("echo", thread=thread, input=human(str(number))) for number in range(4)]
-        await ended(*runs, seconds=4)
-
-
-async def test_a_run_starts_while_a_worker_waits() -> None:
-    async with working():
-        for _ in range(3):
-            run = await asubmit("echo", input=human("hi"))
-            await ended(run, seconds=2)
-
-
 async def test_no_more_runs_than_the_concurrency_go_on_at_a_time(
     tmp_path: Path, settings: Settings
 ) -> None:
     settings.SKEINO_WORKER_CONCURRENCY = 2
-    for number in range(6):
-        await asubmit("meeting", input={"folder": str(tmp_path), "name": str(number)})
+    for pair in ("ab", "cd", "ef"):
+        for name in pair:
+            await asubmit("meeting", input={"folder": str(tmp_path), "name": name, "waits_for": list(pair)})
     await work_off()
     going = highest = 0
     for line in Folder(tmp_path).lines:
@@ -113,17 +100,17 @@ async def test_a_finished_job_leaves_the_queue() -> None:
 # --- connections ---
 
 
-async def test_nodes_that_use_the_orm_leave_no_connection_behind() -> None:
+async def test_nodes_that_use_the_orm_leave_no_connection_behind(settings: Settings) -> None:
+    settings.SKEINO_WORKER_POOL_SIZE = 2
+    counts = []
     async with worker.opened() as opened:
-        for _ in range(5):
-            await asubmit("users", input={})
-        await work_off(opened)
-        before = await open_connections()
-        for _ in range(50):
-            await asubmit("users", input={})
-        await work_off(opened)
-        assert await open_connections() <= before
-    assert await statuses() == {"success": 55}
+        for number in (20, 50):
+            for _ in range(number):
+                await asubmit("users", input={})
+            await work_off(opened)
+            counts.append(await open_connections())
+    assert await statuses() == {"success": 70}
+    assert counts[1] <= counts[0]
 
 
 async def test_a_worker_that_ends_closes_its_connections() -> None:
@@ -135,20 +122,19 @@ async def test_a_worker_that_ends_closes_its_connections() -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_it_survives_the_loss_of_its_connections() -> None:
-    async with working():
-        await ended(await asubmit("users", input={}))
-        await sync_to_async(terminate_all)()
-        await ended(await asubmit("users", input={}))
-    assert await statuses() == {"success": 2}
+# --- queue ---
 
 
-def terminate_all() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+async def test_a_run_submitted_in_a_worker_process_is_submitted_whole_or_not_at_all() -> None:
+    def submit_in_vain() -> None:
+        with transaction.atomic():
+            submit()
+            raise LookupError
+
+    async with worker.opened():
+        with pytest.raises(LookupError):
+            await sync_to_async(submit_in_vain)()
+    assert not await ProcrastinateJob.objects.aexists()
 
 
 # --- graphs ---
@@ -191,7 +177,7 @@ async def test_a_thread_deleted_while_its_run_goes_on_leaves_nothing(tmp_path: P
         run = await asubmit("two_steps", input=folder.input)
         async with working():
             await folder.await_line("second")
-            await sync_to_async(Thread.objects.get(pk=run.thread_id).delete)()
+            await sync_to_async(Thread.objects.filter(pk=run.thread_id).delete)()
             folder.open("gate")
     assert await checkpoint_count() == 0
     assert not await Run.objects.aexists()
@@ -205,6 +191,22 @@ def checkpoint_count() -> int:
 
 
 # --- processes ---
+
+
+@pytest.fixture
+def pytests_backend(engine_db: None) -> int:
+    """The process id, in Postgres, of the connection that the database is emptied by."""
+    connection.ensure_connection()
+    return int(connection.connection.info.backend_pid)
+
+
+def terminate_all(*, but: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid NOT IN (pg_backend_pid(), %s)",
+            [but],
+        )
 
 
 @contextmanager
@@ -246,3 +248,13 @@ async def test_a_stopping_worker_lets_a_short_run_end(tmp_path: Path) -> None:
             assert await asyncio.to_thread(process.wait, 20) == 0
     assert time.monotonic() - started < 3
     assert [(run.status, run.attempt) async for run in Run.objects.all()] == [("success", 1)]
+
+
+async def test_a_worker_survives_the_loss_of_its_connections(tmp_path: Path, pytests_backend: int) -> None:
+    with Folder(tmp_path) as folder, worker_process():
+        going = await asubmit("two_steps", input=folder.input)
+        await folder.await_line("second")
+        await sync_to_async(terminate_all)(but=pytests_backend)
+        folder.open("gate")
+        await ended(going, await asubmit("users", input={}), seconds=10)
+    assert await statuses() == {"success": 2}

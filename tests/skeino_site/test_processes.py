@@ -30,11 +30,18 @@ def signals() -> Iterator[StopSignals]:
 
 
 @pytest.fixture
-def supervisor(signals: StopSignals) -> Iterator[Supervisor]:
+def supervisor(signals: StopSignals, running: Callable[[], list[psutil.Process]]) -> Iterator[Supervisor]:
     supervisor = Supervisor(signals)
     yield supervisor
     supervisor.stop(patience=0)
     assert not running()
+
+
+@pytest.fixture
+def running() -> Callable[[], list[psutil.Process]]:
+    """The processes that the test has started, in the order of their start."""
+    before = set(psutil.Process().children(recursive=True))
+    return lambda: [child for child in psutil.Process().children(recursive=True) if child not in before]
 
 
 @pytest.fixture
@@ -48,10 +55,6 @@ def start(supervisor: Supervisor, tmp_path: Path) -> Callable[..., None]:
         wait_until(mark.exists)
 
     return start
-
-
-def running() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
 
 
 def ended(process: psutil.Process) -> bool:
@@ -77,13 +80,13 @@ def test_the_first_child_that_ends_is_named_with_how_it_ended(supervisor: Superv
     assert (child.name, child.outcome) == ("two", "exited with code 3")
 
 
-def test_a_killed_child_is_said_to_be_killed(supervisor: Supervisor, start):
+def test_a_killed_child_is_said_to_be_killed(supervisor: Supervisor, start, running):
     start("one")
     running()[0].kill()
     assert supervisor.wait().outcome == "was killed by SIGKILL"
 
 
-def test_children_end_at_once_when_asked(supervisor: Supervisor, start):
+def test_children_end_at_once_when_asked(supervisor: Supervisor, start, running):
     start("one")
     start("two")
     began = time.monotonic()
@@ -92,13 +95,13 @@ def test_children_end_at_once_when_asked(supervisor: Supervisor, start):
     assert time.monotonic() - began < 5
 
 
-def test_a_child_that_does_not_listen_is_killed_when_patience_ends(supervisor: Supervisor, start):
+def test_a_child_that_does_not_listen_is_killed_when_patience_ends(supervisor: Supervisor, start, running):
     start("stubborn", IGNORES_SIGTERM)
     supervisor.stop(patience=0.3)
     assert not running()
 
 
-def test_a_second_signal_ends_patience(supervisor: Supervisor, start):
+def test_a_second_signal_ends_patience(supervisor: Supervisor, start, running):
     start("stubborn", IGNORES_SIGTERM)
     later(0.2, signal.SIGINT)
     began = time.monotonic()
@@ -107,7 +110,7 @@ def test_a_second_signal_ends_patience(supervisor: Supervisor, start):
     assert time.monotonic() - began < 5
 
 
-def test_what_a_killed_child_had_started_is_killed_too(supervisor: Supervisor, start):
+def test_what_a_killed_child_had_started_is_killed_too(supervisor: Supervisor, start, running):
     start("stubborn", HAS_A_CHILD, IGNORES_SIGTERM)
     family = running()
     assert len(family) == 2

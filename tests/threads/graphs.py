@@ -60,6 +60,20 @@ def stop(state: WithSecret) -> WithSecret:
     raise ValueError("stopped")
 
 
+class Child(Visible, total=False):
+    """Whose pin no graph around it knows."""
+
+    pin: str
+
+
+def choose_pin(state: Child) -> Child:
+    return {"pin": "0000-pin"}
+
+
+def confirm(state: Child) -> Child:
+    return {"text": interrupt("sure?")}
+
+
 def _chain(schema: Any, *nodes: Any, **options: Any) -> StateGraph[Any]:
     builder: StateGraph[Any] = StateGraph(schema, **options)
     previous = START
@@ -84,3 +98,4 @@ typed = _chain(Typed, _write, _read).compile(interrupt_before=["_read"])
 secretive = _chain(WithSecret, keep_secret, ask, output_schema=Visible).compile()
 failing = _chain(WithSecret, keep_secret, stop, output_schema=Visible).compile()
 nested = _chain(WithSecret, secretive, output_schema=Visible).compile()
+discreet = _chain(Visible, _chain(Child, choose_pin, confirm, output_schema=Visible).compile()).compile()

@@ -32,7 +32,7 @@ class AwaitableSaver(DjangoSaver):
 
 def execute(thread: Thread, graph_id: str, input: Any, **options: Any) -> Any:
     """Run the graph on the thread, which is stamped with it as by a run. Returns the output."""
-    thread.merge_metadata({"graph_id": graph_id})
+    thread.patch(metadata={"graph_id": graph_id})
     graph = on_checkpoints(registry.build(graph_id))
     return async_to_sync(graph.ainvoke)(input, config_of(thread), **options)
 

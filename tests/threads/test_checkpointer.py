@@ -125,7 +125,7 @@ async def test_a_run_goes_on_with_the_types_that_its_graph_stopped_with(settings
     run = await asubmit("typed", thread=thread)
     await work_off()
     await run.arefresh_from_db()
-    await thread.arefresh_from_db()
+    thread = await Thread.objects.aget(pk=thread.pk)
     await sync_to_async(checkpointer.delete)([str(thread.pk)])
     await sync_to_async(connections.close_all)()
     assert (run.status, run.error) == ("success", None)

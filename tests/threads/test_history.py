@@ -51,7 +51,7 @@ def test_a_thread_that_never_ran_has_none(history: History, thread: Thread) -> N
 
 
 def test_a_thread_whose_graph_is_gone_shows_none(history: History, ran: Thread) -> None:
-    ran.merge_metadata({"graph_id": "gone"})
+    ran.patch(metadata={"graph_id": "gone"})
     assert history(ran) == []
 
 

@@ -57,6 +57,18 @@ def test_without_metadata_nothing_is_changed(api: APIClient, thread: Thread, bod
     assert response.json()["metadata"] == thread.metadata
 
 
+@pytest.mark.parametrize("key", ["thread_id", "run_id", "cron_id"])
+def test_metadata_do_not_say_what_only_the_server_knows(api: APIClient, thread: Thread, key: str) -> None:
+    assert patch(api, thread, **{key: "x"}) == thread.metadata
+
+
+def test_a_client_may_do_without_an_answer(api: APIClient, thread: Thread) -> None:
+    body = {"metadata": {"title": "New"}}
+    response = api.patch(f"/threads/{thread.pk}", body, headers={"prefer": "return=minimal"})
+    assert (response.status_code, response.content) == (204, b"")
+    assert Thread.objects.get(pk=thread.pk).metadata["title"] == "New"
+
+
 def test_other_keys_cannot_be_changed(api: APIClient, thread: Thread) -> None:
     body = {"status": "busy", "values": {"a": 1}, "owner": 1, "thread_id": str(uuid.uuid4())}
     before = api.get(f"/threads/{thread.pk}").json()
@@ -79,7 +91,7 @@ def test_an_unknown_thread_is_not_found_whatever_the_body(api: APIClient) -> Non
 def test_a_thread_deleted_meanwhile_is_not_found(thread: Thread) -> None:
     Thread.objects.filter(pk=thread.pk).delete()
     with pytest.raises(ThreadNotFound):
-        thread.merge_metadata({"title": "New"})
+        thread.patch(metadata={"title": "New"})
 
 
 @pytest.mark.django_db(transaction=True)

@@ -17,6 +17,9 @@ from threads.models import Thread
 pytestmark = pytest.mark.django_db
 
 
+VALUES = {"title": "Mine", "messages": [{"content": "hi"}, {"content": "ho"}], "none": None}
+
+
 def make(title: str, **fields: Any) -> Thread:
     return Thread.objects.create(**{"metadata": {"title": title}, **fields})
 
@@ -95,7 +98,7 @@ def test_conditions_hold_before_the_page_is_cut(api: APIClient) -> None:
 def test_null_and_unknown_keys_are_no_conditions(api: APIClient) -> None:
     make("a")
     null = dict.fromkeys(["ids", "metadata", "values", "status", "sort_by", "sort_order"])
-    assert titles(api, **null, sortBy="x", select=["thread_id"]) == ["a"]
+    assert titles(api, **null, sortBy="x") == ["a"]
 
 
 # Sorting
@@ -166,6 +169,57 @@ def test_the_number_of_queries_is_the_same_for_a_user_with_many_threads(
         assert len(search(api, limit=50)) == 50
 
 
+# What is shown
+
+
+def test_only_what_is_asked_for_is_shown(api: APIClient) -> None:
+    thread = make("a")
+    assert search(api, select=["thread_id", "status"]) == [{"thread_id": str(thread.pk), "status": "idle"}]
+
+
+@pytest.mark.parametrize("select", [None, []])
+def test_asking_for_nothing_in_particular_shows_all(api: APIClient, select: Any) -> None:
+    thread = make("a")
+    assert search(api, select=select) == [api.get(f"/threads/{thread.pk}").json()]
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("values.title", "Mine"),
+        ("values.messages[0].content", "hi"),
+        ("values.messages[-1].content", "ho"),
+        ("values", VALUES),
+        ("metadata.title", "a"),
+        ("values.nobody", None),
+        ("values.title.nobody", None),
+        ("values.messages[7].content", None),
+        ("values.messages.content", None),
+        ("values.none.nobody", None),
+        ("interrupts.nobody[0]", None),
+    ],
+)
+def test_what_stands_at_a_path_is_shown_by_its_alias(api: APIClient, path: str, found: Any) -> None:
+    make("a", values=VALUES)
+    [thread] = search(api, extract={"it": path}, select=["thread_id"])
+    assert thread["extracted"] == {"it": found}
+    assert thread.keys() == {"thread_id", "extracted"}
+
+
+def test_threads_without_values_have_nothing_at_a_path(api: APIClient) -> None:
+    make("a", values=None)
+    assert search(api, extract={"it": "values.title"})[0]["extracted"] == {"it": None}
+
+
+@pytest.mark.parametrize(
+    "path", ["", ".", "[0]", "owner", "owner.password", "values..title", "values[", "values[a]", "thread_id", 1, None, {}]
+)
+def test_a_path_that_leads_nowhere_is_unprocessable(api: APIClient, path: Any) -> None:
+    response = api.post("/threads/search", {"extract": {"it": path}})
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith("extract")
+
+
 # Bodies that are refused
 
 
@@ -190,6 +244,9 @@ def test_the_number_of_queries_is_the_same_for_a_user_with_many_threads(
         ("sort_by", "owner__password"),
         ("sort_by", {"a": 1}),
         ("sort_order", "up"),
+        ("select", ["owner"]),
+        ("select", "status"),
+        ("extract", ["values.title"]),
     ],
 )
 def test_a_wrong_value_is_unprocessable_and_named(api: APIClient, field: str, value: Any) -> None:

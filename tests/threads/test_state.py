@@ -45,13 +45,13 @@ def test_a_thread_that_never_ran_has_an_empty_state(api: APIClient, thread: Thre
 
 
 def test_metadata_that_name_a_graph_make_no_state(api: APIClient, thread: Thread) -> None:
-    thread.merge_metadata({"graph_id": "echo"})
+    thread.patch(metadata={"graph_id": "echo"})
     assert state(api, thread) == NEVER_RUN
 
 
 @pytest.mark.parametrize("graph_id", [None, 1, ["echo"], {"a": 1}, "gone", ""])
 def test_metadata_that_name_no_graph_make_no_state(api: APIClient, thread: Thread, graph_id: Any) -> None:
-    thread.merge_metadata({"graph_id": graph_id})
+    thread.patch(metadata={"graph_id": graph_id})
     assert state(api, thread) == NEVER_RUN
 
 

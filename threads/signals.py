@@ -1,0 +1,17 @@
+"""What Django cannot know goes with a thread. Receivers, for threads go with their owners too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
+
+from threads import checkpointer
+from threads.models import Thread
+
+
+@receiver(pre_delete, sender=Thread)
+def delete_checkpoints(instance: Thread, **kwargs: Any) -> None:
+    """In the transaction of the deletion."""
+    checkpointer.delete([str(instance.pk)])
