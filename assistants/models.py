@@ -83,7 +83,8 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
         self.bulk_create(missing, ignore_conflicts=True)
         for assistant in assistants:
             if known.get(assistant.pk, assistant.description) != assistant.description:
-                assistant.save(update_fields=["description", "updated_at"])
+                changes = {"description": assistant.description, "updated_at": timezone.now()}
+                self.filter(pk=assistant.pk).update(**changes)
 
 
 class Assistant(models.Model):

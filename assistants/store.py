@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -24,9 +27,20 @@ def setup() -> None:
         PostgresStore(connection, **_options()).setup()
 
 
-def open_store(pool: AsyncConnectionPool[Any]) -> AsyncPostgresStore:
-    """The store of a worker, on its pool and its event loop."""
-    return AsyncPostgresStore(pool, **_options())
+@asynccontextmanager
+async def open_store(pool: AsyncConnectionPool[Any]) -> AsyncIterator[AsyncPostgresStore]:
+    """The store of a worker, on its pool and its event loop; what is past its time is swept out meanwhile."""
+    store = AsyncPostgresStore(pool, **_options())
+    if store.ttl_config:
+        await store.start_ttl_sweeper()
+    try:
+        yield store
+    finally:
+        await store.stop_ttl_sweeper()
+        batches = store._task  # the library leaves it to the garbage collector, which cannot wait for it
+        if batches is not None:
+            batches.cancel()
+            await asyncio.wait([batches])
 
 
 def _options() -> dict[str, Any]:

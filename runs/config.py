@@ -35,7 +35,7 @@ def run_config(run: Run, *callbacks: Any) -> RunnableConfig:
     configurable = {
         **run.assistant.config.get("configurable", {}),
         **run.assistant.context,
-        **(run.kwargs.get("context") or {}),
+        **without_internals(run.kwargs.get("context")),
         **client_configurable(run),
     }
     config = {
@@ -50,14 +50,17 @@ def run_config(run: Run, *callbacks: Any) -> RunnableConfig:
 
 
 def client_configurable(run: Run) -> dict[str, Any]:
-    """The client's ``configurable``, without what LangGraph and this server keep there themselves.
+    return without_internals((run.kwargs.get("config") or {}).get("configurable"))
+
+
+def without_internals(values: dict[str, Any] | None) -> dict[str, Any]:
+    """A client's values without the keys that LangGraph and this server keep in ``configurable``.
 
     A graph that has this server's graph for a node sends its own internals along (``__pregel_…``).
     """
-    configurable = (run.kwargs.get("config") or {}).get("configurable") or {}
     return {
         key: value
-        for key, value in configurable.items()
+        for key, value in (values or {}).items()
         if not key.startswith("__") and key not in CHECKPOINT_KEYS
     }
 

@@ -8,10 +8,10 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
-from procrastinate.contrib.django import app
 from uuid_utils.compat import uuid7
 
 from assistants.models import Assistant
+from runs import jobs
 from runs.events import END, notify
 from runs.exceptions import InvalidRunId, RunLost, RunNotFound
 from threads import checkpointer
@@ -20,11 +20,6 @@ from threads.exceptions import ThreadBusy, ThreadNotFound
 from threads.fields import JSONField
 from threads.models import Thread
 from threads.state import Outcome
-
-# Tasks are named here, for they live above this module and only workers need them.
-EXECUTE_TASK = "runs.execute"
-START_TASK = "runs.start"
-WEBHOOK_TASK = "runs.deliver_webhook"
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -138,7 +133,11 @@ class Run(models.Model):
     ACTIVE = (Status.PENDING, Status.RUNNING)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="runs", db_index=False)
+    # The constraint is made by a migration of its own, with ON DELETE CASCADE: a run that is submitted, or an
+    # event that is written, while its thread is being deleted goes too.
+    thread = models.ForeignKey(
+        Thread, on_delete=models.CASCADE, related_name="runs", db_index=False, db_constraint=False
+    )
     assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="runs")
     job_id = models.BigIntegerField(editable=False)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
@@ -227,7 +226,7 @@ class Run(models.Model):
 
     def stop_job(self) -> None:
         """Take the run's job out of the queue, or have its worker stop it. The run itself stays as it is."""
-        app.job_manager.cancel_job_by_id(self.job_id, abort=True, delete_job=True)
+        jobs.stop(self.job_id)
 
     def clean_up_after_thread(self) -> None:
         """Delete the checkpoints that this run still wrote while its thread was being deleted."""
@@ -251,18 +250,18 @@ class Run(models.Model):
         RunEvent.objects.create(run=self, seq=seq, event=END, data=encode({"status": status.value}))
         notify([self.pk])
         if self.kwargs.get("webhook"):
-            app.configure_task(WEBHOOK_TASK).defer(run_id=str(self.pk))
+            jobs.defer(jobs.DELIVER_WEBHOOK, self.pk)
 
 
 def _defer_execution(run: Run) -> int:
     """The thread's id is the lock: its runs are executed one at a time, in the order of their jobs."""
-    return app.configure_task(EXECUTE_TASK, lock=str(run.thread_id)).defer(run_id=str(run.pk))
+    return jobs.defer(jobs.EXECUTE, run.pk, lock=str(run.thread_id))
 
 
 def _defer_start(run: Run, seconds: float) -> int:
     """Without the lock: a job that waits for its time would hold back the thread's later runs."""
     due = timezone.now() + timedelta(seconds=seconds)
-    return app.configure_task(START_TASK, schedule_at=due).defer(run_id=str(run.pk))
+    return jobs.defer(jobs.START, run.pk, schedule_at=due)
 
 
 def _thread_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -278,7 +277,9 @@ class RunEvent(models.Model):
     """
 
     pk = models.CompositePrimaryKey("run_id", "seq")
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events", db_index=False)
+    run = models.ForeignKey(
+        Run, on_delete=models.DO_NOTHING, related_name="events", db_index=False, db_constraint=False
+    )
     seq = models.PositiveIntegerField()
     event = models.TextField()
     data = models.TextField()

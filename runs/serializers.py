@@ -58,7 +58,7 @@ class StreamModeField(serializers.Field):
         if not isinstance(modes, list):
             raise serializers.ValidationError("Must be a stream mode or a list of them.")
         for mode in modes:
-            if mode not in STREAM_MODES:
+            if not isinstance(mode, str) or mode not in STREAM_MODES:
                 raise serializers.ValidationError(
                     f'"{mode}" is not a stream mode. Expected one of: {", ".join(STREAM_MODES)}.'
                 )

@@ -11,8 +11,8 @@ from procrastinate.contrib.django import app
 from procrastinate.job_context import AbortReason
 from procrastinate.jobs import Job
 
-from runs import webhooks
-from runs.models import EXECUTE_TASK, START_TASK, WEBHOOK_TASK, Run
+from runs import jobs, webhooks
+from runs.models import Run
 from runs.worker import Worker
 
 
@@ -29,7 +29,7 @@ class BackToTheQueue(BaseRetryStrategy):
         return RetryDecision(retry_in={"seconds": 5}) if isinstance(exception, WrongWorker) else None
 
 
-@app.task(name=EXECUTE_TASK, pass_context=True, retry=BackToTheQueue())
+@app.task(name=jobs.EXECUTE, pass_context=True, retry=BackToTheQueue())
 async def execute(context: JobContext, *, run_id: str) -> None:
     """Execute a run. Does nothing if it is gone or no longer pending."""
     worker: Worker | None = context.additional_context.get("worker")
@@ -38,14 +38,14 @@ async def execute(context: JobContext, *, run_id: str) -> None:
     await worker.execute(UUID(run_id), cancelled=lambda: context.abort_reason() is AbortReason.USER_REQUEST)
 
 
-@app.task(name=START_TASK)
+@app.task(name=jobs.START)
 def start(*, run_id: str) -> None:
     """Let a run that was asked for later enter its thread's line."""
     Run.objects.enqueue(UUID(run_id))
 
 
 @app.task(
-    name=WEBHOOK_TASK,
+    name=jobs.DELIVER_WEBHOOK,
     retry=RetryStrategy(max_attempts=6, exponential_wait=4, retry_exceptions=[httpx.HTTPError]),
 )
 def deliver_webhook(*, run_id: str) -> None:

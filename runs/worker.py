@@ -11,26 +11,36 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from asgiref.sync import sync_to_async
+from django.db import DEFAULT_DB_ALIAS
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.pregel import Pregel
-from procrastinate.contrib.django import app
+from langgraph.store.base import BaseStore
+from procrastinate import JobContext
+from procrastinate.contrib.django import app, procrastinate_app
+from procrastinate.contrib.django.db_cleanup import close_db_connections
 from procrastinate.contrib.django.utils import connector_params
+from procrastinate.exceptions import ConnectorException
+from procrastinate.middleware import AsyncCallNext
 from procrastinate.psycopg_connector import PsycopgConnector
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool
 
 from assistants.graphs import equipped, registry
 from assistants.store import open_store
+from runs import jobs
 from runs.conf import conf
-from runs.connections import close_all, drop_dead
+from runs.connections import DatabaseThreads, close_all, drop_dead, is_dead
 from runs.events.writer import EventWriter
 from runs.exceptions import RunLost
 from runs.execution import Execution
 from runs.models import Run
+from runs.queue import QueueWorker
 
 logger = logging.getLogger(__name__)
+
+RECONNECT_SECONDS = 1
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,12 +50,16 @@ class Worker:
     """What the runs of one process share: checkpointer, event writer, threads for the database."""
 
     def __init__(
-        self, pool: AsyncConnectionPool[Any], events: EventWriter, threads: ThreadPoolExecutor
+        self,
+        pool: AsyncConnectionPool[Any],
+        store: BaseStore,
+        events: EventWriter,
+        database: DatabaseThreads,
     ) -> None:
         self.checkpointer = AsyncPostgresSaver(pool)
-        self.store = open_store(pool)
+        self.store = store
         self.events = events
-        self._threads = threads
+        self._database = database
         self._graphs: dict[str, Pregel] = {}
 
     async def execute(self, run_id: UUID, *, cancelled: Callable[[], bool]) -> None:
@@ -64,23 +78,27 @@ class Worker:
             except asyncio.CancelledError:
                 if not cancelled():
                     await self.events.flush()  # before another worker counts where the log ends
-                    await self._in_database(run.release)
+                    await self._database.call(run.release)
                     raise
                 end = await execution.stopped()
             finish = partial(run.finish, seq=execution.seq + 1, usage=execution.usage.total)
-            await self._in_database(finish, *end)
+            await self._database.call(finish, *end)
         except RunLost:
             logger.warning("Run %s is not this worker's any more.", run_id, extra={"run_id": str(run_id)})
-            await self._in_database(run.clean_up_after_thread)
+            await self._database.call(run.clean_up_after_thread)
+
+    async def take_back(self) -> list[int]:
+        """Queue the runs of lost workers again; returns their jobs."""
+        return await self._database.call(jobs.take_back, conf.SKEINO_HEARTBEAT_SECONDS)
 
     async def _claim(self, run_id: UUID) -> Run | None:
         """Claim the run; if this is cancelled meanwhile, give back what was claimed."""
-        claiming = asyncio.ensure_future(self._in_database(Run.objects.claim, run_id))
+        claiming = asyncio.ensure_future(self._database.call(Run.objects.claim, run_id))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
             if (run := await claiming) is not None:
-                await self._in_database(run.release)
+                await self._database.call(run.release)
             raise
 
     async def _graph(self, graph_id: str, config: RunnableConfig) -> Pregel:
@@ -93,15 +111,6 @@ class Worker:
             self._graphs[graph_id] = graph
         return self._graphs[graph_id]
 
-    async def _in_database(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a model's verb in a thread that keeps its connection."""
-
-        def call() -> T:
-            drop_dead()
-            return verb(*args, **kwargs)
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[Worker]:
@@ -111,31 +120,55 @@ async def opened() -> AsyncIterator[Worker]:
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
         kwargs=connect_kwargs,
         configure=_configure,
+        check=_check,
         min_size=2,
         max_size=conf.SKEINO_WORKER_POOL_SIZE,
         open=False,
     )
-    with ThreadPoolExecutor(4, "database") as threads:
+    database = DatabaseThreads(4)
+    try:
         async with pool, EventWriter(connect_kwargs).running() as events:
             with app.replace_connector(PsycopgConnector(kwargs=connect_kwargs)):
-                async with app.open_async(pool):
-                    yield Worker(pool, events, threads)
-        threads.submit(connections.close_all)
+                async with app.open_async(pool), open_store(pool) as store:
+                    yield Worker(pool, store, events, database)
+    finally:
+        await asyncio.to_thread(database.close)
 
 
 async def work(worker: Worker, *, wait: bool = True, install_signal_handlers: bool = True) -> None:
-    """Execute jobs until stopped, or with ``wait=False`` until there is none."""
-    await app.run_worker_async(
-        concurrency=conf.SKEINO_WORKER_CONCURRENCY,
-        wait=wait,
-        install_signal_handlers=install_signal_handlers,
+    """Execute jobs until stopped, whatever the database does; with ``wait=False`` until there is none."""
+    app.perform_import_paths()
+    options: dict[str, Any] = {
+        **app.worker_defaults,
+        "concurrency": conf.SKEINO_WORKER_CONCURRENCY,
+        "wait": wait,
+        "install_signal_handlers": install_signal_handlers,
         # Notifications start jobs at once; this is for those that wait for their time.
-        fetch_job_polling_interval=conf.SKEINO_QUEUE_POLL_SECONDS,
-        shutdown_graceful_timeout=conf.SKEINO_WORKER_SHUTDOWN_SECONDS,
-        update_heartbeat_interval=conf.SKEINO_HEARTBEAT_SECONDS / 3,
-        stalled_worker_timeout=conf.SKEINO_HEARTBEAT_SECONDS,
-        additional_context={"worker": worker},
-    )
+        "fetch_job_polling_interval": conf.SKEINO_QUEUE_POLL_SECONDS,
+        "shutdown_graceful_timeout": conf.SKEINO_WORKER_SHUTDOWN_SECONDS,
+        "update_heartbeat_interval": conf.SKEINO_HEARTBEAT_SECONDS / 3,
+        "stalled_worker_timeout": conf.SKEINO_HEARTBEAT_SECONDS,
+        "additional_context": {"worker": worker},
+        "take_back": worker.take_back,
+        # In place of procrastinate's two, of which the asynchronous one takes two hops a run.
+        "task_middleware": [close_db_connections, _drop_dead_connections],
+    }
+    while True:
+        queue_worker = QueueWorker(procrastinate_app.current_app, **options)
+        try:
+            await queue_worker.run()
+        except ConnectorException as exc:
+            logger.warning("The queue cannot be reached, trying again: %s", exc.__cause__ or exc)
+        else:
+            if not queue_worker.failed:
+                return
+        await asyncio.sleep(RECONNECT_SECONDS)
+
+
+async def _drop_dead_connections(call_next: AsyncCallNext, context: JobContext, worker: QueueWorker) -> Any:
+    """For nodes that use the asynchronous ORM: it has one thread, and that keeps its connection."""
+    await sync_to_async(drop_dead)()
+    return await call_next()
 
 
 class NodeExecutor(ThreadPoolExecutor):
@@ -160,3 +193,9 @@ class NodeExecutor(ThreadPoolExecutor):
 async def _configure(connection: AsyncConnection[Any]) -> None:
     # Not among the pool's arguments: procrastinate passes it to its listening connection itself.
     await connection.set_autocommit(True)
+
+
+async def _check(connection: AsyncConnection[Any]) -> None:
+    # At no round trip: see `runs.connections`.
+    if is_dead(connection):
+        raise OperationalError("the server has closed the connection")

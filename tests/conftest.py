@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +42,15 @@ def _hurry(url: str) -> None:
         for name in ("fsync", "full_page_writes"):
             server.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
         server.execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture(scope="module")
+def data_dir() -> Iterator[Path]:
+    """For an embedded PostgreSQL. Not in pytest's own folder, which pytest closes to the server's user."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+        embedded_postgres.start(Path(folder))  # to stop one that a failed test may have left behind
+        embedded_postgres.stop(Path(folder))
 
 
 @pytest.fixture(scope="session")

@@ -13,5 +13,9 @@ from threads.models import Thread
 
 @receiver(pre_delete, sender=Thread)
 def delete_checkpoints(instance: Thread, **kwargs: Any) -> None:
-    """In the transaction of the deletion."""
+    """In the transaction of the deletion.
+
+    Locks the thread's row before any other is touched, as those who work on its runs do.
+    """
+    Thread.objects.select_for_update().filter(pk=instance.pk).exists()
     checkpointer.delete([str(instance.pk)])

@@ -122,8 +122,7 @@ class _Reader:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._connection is not None:
-            await self._connection.close()
+        await self._disconnect()
 
     async def _next(self, follower: _Follower, silence: float | None) -> list[Event] | None:
         """The follower's next events: none after silence, None when the run is over without an end."""
@@ -149,7 +148,6 @@ class _Reader:
                 delay = 0.1
             except psycopg.OperationalError as exc:
                 logger.warning("The event log cannot be read, trying again in %.1f s: %s", delay, exc)
-                self._connection = None
                 self._all_have_news()
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
@@ -174,11 +172,14 @@ class _Reader:
         self._wake.set()
 
     async def _serve(self) -> None:
-        """One round of reading: on news, else after the poll interval for all."""
+        """Read on news, and every poll interval for all."""
+        loop = asyncio.get_running_loop()
+        next_poll = loop.time()
         while True:
             try:
-                await asyncio.wait_for(self._wake.wait(), conf.SKEINO_EVENT_POLL_SECONDS)
+                await asyncio.wait_for(self._wake.wait(), next_poll - loop.time())
             except TimeoutError:
+                next_poll = loop.time() + conf.SKEINO_EVENT_POLL_SECONDS
                 await self._poll()
             self._wake.clear()
             await self._read([f for f in self._wanting() if f.has_news])
@@ -224,8 +225,13 @@ class _Reader:
 
     async def _connected(self) -> psycopg.AsyncConnection:
         if self._connection is None or self._connection.closed:
+            await self._disconnect()
             self._connection = await psycopg.AsyncConnection.connect(**self._connect_kwargs, autocommit=True)
         return self._connection
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
 
 
 _readers: WeakKeyDictionary[asyncio.AbstractEventLoop, _Reader] = WeakKeyDictionary()

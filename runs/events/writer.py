@@ -71,8 +71,7 @@ class EventWriter:
                 await self.flush()
                 task.cancel()
         finally:
-            if self._connection is not None:
-                await self._connection.close()
+            await self._disconnect()
 
     async def append(self, row: Row) -> None:
         """Hand over an event. Waits only while more is unwritten than the writer may hold."""
@@ -125,13 +124,17 @@ class EventWriter:
                 continue  # a run was deleted while this was written; the next try leaves its rows out
             except psycopg.OperationalError as exc:
                 logger.warning("Events cannot be written, trying again in %.1f s: %s", delay, exc)
-                self._connection = None
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
 
     async def _connected(self) -> psycopg.AsyncConnection:
         if self._connection is None or self._connection.closed:
+            await self._disconnect()
             connection = await psycopg.AsyncConnection.connect(**self._connect_kwargs, autocommit=True)
             await connection.execute("SET synchronous_commit TO off")
             self._connection = connection
         return self._connection
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()

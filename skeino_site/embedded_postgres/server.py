@@ -122,7 +122,7 @@ class Server:
                 raise TimeoutError(f"it has been stopping for {PATIENCE:.0f} s")
             time.sleep(0.02)
         if address.socket_dir != str(self.cluster):
-            Path(address.socket_dir).rmdir()
+            shutil.rmtree(address.socket_dir, ignore_errors=True)
 
     def _launch(self) -> Address:
         if self.log.exists():

@@ -48,7 +48,8 @@ def test_times_have_microseconds_and_an_offset(api: APIClient, key: str) -> None
 def test_an_assistant_of_somebodys_own_is_found_by_its_uuid(api: APIClient) -> None:
     mine = Assistant.objects.create(graph_id="echo", name="Mine", config={"tags": ["a"]}, description="d")
     assistant = api.get(f"/assistants/{mine.pk}").json()
-    assert (assistant["name"], assistant["config"], assistant["description"]) == ("Mine", {"tags": ["a"]}, "d")
+    assert (assistant["name"], assistant["description"]) == ("Mine", "d")
+    assert assistant["config"] == {"tags": ["a"]}
 
 
 def test_a_graph_added_since_the_last_migrate_is_found(api: APIClient) -> None:
@@ -75,7 +76,9 @@ def test_an_unknown_name_is_unprocessable_and_the_graphs_are_named(api: APIClien
     assert "echo, tokens" in response.json()["detail"]
 
 
-@pytest.mark.parametrize("junk", ["%00", "%FF%FE", "%ED%A0%80", "%F0%9F%92%A9", "a%0D%0Ab", "%25", "'--", "x" * 5000])
+@pytest.mark.parametrize(
+    "junk", ["%00", "%FF%FE", "%ED%A0%80", "%F0%9F%92%A9", "a%0D%0Ab", "%25", "'--", "x" * 5000]
+)
 def test_junk_is_unprocessable(api: APIClient, junk: str) -> None:
     response = api.get(f"/assistants/{junk}")
     assert response.status_code == 422

@@ -92,7 +92,9 @@ def test_at_least_one_graph_must_be_named(path: Path, graphs: Any) -> None:
     assert 'at least one graph under "graphs"' in refused(write(path, graphs=graphs))
 
 
-@pytest.mark.parametrize("target", ["./echo.py", "", None, 1, ["./echo.py:graph"], {}, {"path": 1}, {"path": "x"}])
+@pytest.mark.parametrize(
+    "target", ["./echo.py", "", None, 1, ["./echo.py:graph"], {}, {"path": 1}, {"path": "x"}]
+)
 def test_a_graph_must_name_a_variable_in_a_module(path: Path, target: Any) -> None:
     assert 'graph "odd" must be' in refused(write(path, graphs={"echo": "./echo.py:graph", "odd": target}))
 

@@ -34,8 +34,8 @@ class Strange(TypedDict, total=False):
     text: str
 
 
-def strange() -> StateGraph[Any]:
-    builder: StateGraph[Any] = StateGraph(Strange, context_schema=Wish)
+def strange() -> StateGraph[Any, Wish]:
+    builder: StateGraph[Any, Wish] = StateGraph(Strange, context_schema=Wish)
     builder.add_node("node", lambda state: state)
     builder.add_edge(START, "node")
     return builder

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,15 @@ def test_what_was_edited_stays_edited() -> None:
     Assistant.objects.sync()
     echo = Assistant.objects.find("echo")
     assert (echo.name, echo.config) == ("Echo", {"tags": ["a"]})
+
+
+def test_the_description_in_the_file_is_that_of_the_assistant(settings: Settings, tmp_path: Path) -> None:
+    settings.SKEINO_LANGGRAPH_JSON = tmp_path / "langgraph.json"
+    for description in ("Says it again.", "Repeats.", None):
+        entry = {"path": "./echo.py:graph", "description": description}
+        (tmp_path / "langgraph.json").write_text(json.dumps({"graphs": {"echo": entry, "other": "./a.py:b"}}))
+        Assistant.objects.sync()
+        assert Assistant.objects.find("echo").description == description
 
 
 def test_a_graph_that_comes_later_gets_one_too(settings: Settings) -> None:

@@ -13,8 +13,7 @@ from tests.live import serving
 @pytest.fixture(scope="session")
 def server_url(fresh_database: Callable[[], str]) -> Iterator[str]:
     """A server with the test graphs, which calls webhooks on this machine. All clients share it."""
-    environment = {"SKEINO_WEBHOOK_ALLOW_PRIVATE": "1", "SKEINO_WEBHOOK_SECRET": SECRET}
-    with serving(fresh_database(), **environment) as url:
+    with serving(fresh_database(), SKEINO_WEBHOOK_ALLOW_PRIVATE="1", SKEINO_WEBHOOK_SECRET=SECRET) as url:
         yield url
 
 

@@ -29,7 +29,7 @@ async def test_a_page_of_assistants_tells_where_the_next_begins(client: LangGrap
 
 
 async def test_assistants_are_found_by_what_they_are(client: LangGraphClient) -> None:
-    found = await client.assistants.search(
+    found: Any = await client.assistants.search(
         graph_id="echo", name="echo", metadata={"created_by": "system"}, select=["graph_id", "name"]
     )
     assert found == [{"graph_id": "echo", "name": "echo"}]
@@ -41,7 +41,7 @@ async def test_assistants_are_sorted_as_asked(client: LangGraphClient) -> None:
 
 
 async def test_a_search_for_an_unknown_graph_says_which_there_are(client: LangGraphClient) -> None:
-    with pytest.raises(NotFoundError, match="Graph 'nope' not found. Expected one of: .*echo"):
+    with pytest.raises(NotFoundError, match=r"Graph 'nope' not found. Expected one of: .*echo"):
         await client.assistants.search(graph_id="nope")
 
 
@@ -55,17 +55,15 @@ async def test_an_unknown_assistant_is_named_in_the_error(client: LangGraphClien
     missing = str(uuid.uuid4())
     with pytest.raises(NotFoundError, match=f"Assistant {missing} not found"):
         await client.assistants.get(missing)
-    with pytest.raises(UnprocessableEntityError, match="'nope'.*registered graphs: .*echo"):
+    with pytest.raises(UnprocessableEntityError, match=r"'nope'.*registered graphs: .*echo"):
         await client.assistants.get("nope")
 
 
 async def test_schemas_describe_what_goes_in_and_comes_out(client: LangGraphClient) -> None:
-    schemas = await client.assistants.get_schemas("hidden")
+    schemas: Any = await client.assistants.get_schemas("hidden")
     assert schemas["graph_id"] == "hidden"
-    keys: dict[str, Any] = {
-        name: set((schemas[name] or {})["properties"])  # type: ignore[literal-required]
-        for name in ("input_schema", "output_schema", "state_schema")
-    }
+    names = ("input_schema", "output_schema", "state_schema")
+    keys = {name: set(schemas[name]["properties"]) for name in names}
     assert keys["input_schema"] == keys["state_schema"] == {"text", "secret"}
     assert keys["output_schema"] == {"text"}
 

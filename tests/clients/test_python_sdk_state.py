@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +30,18 @@ async def before_the_subgraph(client: LangGraphClient, thread_id: str) -> Any:
 
 
 async def test_a_thread_that_never_ran_has_an_empty_state(client: LangGraphClient, thread_id: str) -> None:
-    state = await client.threads.get_state(thread_id)
+    state: Any = await client.threads.get_state(thread_id)
     assert (state["values"], state["next"], state["tasks"]) == ({}, [], [])
     assert state["checkpoint"] is state["parent_checkpoint"] is state["metadata"] is None
     assert await client.threads.get_history(thread_id) == []
 
 
 async def test_the_state_is_that_of_the_latest_checkpoint(client: LangGraphClient, walked_id: str) -> None:
-    state = await client.threads.get_state(walked_id)
+    state: Any = await client.threads.get_state(walked_id)
     assert state["values"] == {"text": "x", "log": ["inner x", "after x"]}
     assert (state["next"], state["tasks"]) == ([], [])
     assert state["checkpoint"]["thread_id"] == walked_id
-    assert state["metadata"]["graph_id"] == "sub"  # type: ignore[index]
+    assert state["metadata"]["graph_id"] == "sub"
     assert state == (await client.threads.get_history(walked_id, limit=1))[0]
 
 
@@ -79,9 +80,9 @@ async def test_a_subgraphs_state_stands_in_its_task_where_asked_for(
     client: LangGraphClient, walked_id: str
 ) -> None:
     past = await before_the_subgraph(client, walked_id)
-    state = await client.threads.get_state(walked_id, checkpoint=past["checkpoint"], subgraphs=True)
+    state: Any = await client.threads.get_state(walked_id, checkpoint=past["checkpoint"], subgraphs=True)
     [task] = state["tasks"]
-    assert task["state"]["values"] == {"text": "x", "log": ["inner x"]}  # type: ignore[index]
+    assert task["state"]["values"] == {"text": "x", "log": ["inner x"]}
 
 
 async def test_a_subgraph_that_has_not_begun_is_no_failure(client: LangGraphClient, thread_id: str) -> None:
@@ -112,18 +113,13 @@ async def test_the_state_after_a_failure_tells_the_error(client: LangGraphClient
     assert (thread["status"], thread["error"]) == ("error", {"error": "ValueError", "message": "boom: x"})
 
 
-async def test_a_state_shows_what_was_selected(client: LangGraphClient, walked_id: str) -> None:
-    state: Any = await client.threads.get_state(walked_id, select=["values.text", "next"])
-    assert state == {"values": {"text": "x"}, "next": []}
-
-
 # --- history ---
 
 
 async def test_the_history_goes_from_child_to_parent(client: LangGraphClient, walked_id: str) -> None:
     history = await client.threads.get_history(walked_id)
     assert [state["next"] for state in history] == [[], ["after"], ["child"], ["__start__"]]
-    for state, parent in zip(history, history[1:], strict=False):
+    for state, parent in pairwise(history):
         assert state["parent_checkpoint"] == parent["checkpoint"]
     assert history[-1]["parent_checkpoint"] is None
 
@@ -163,8 +159,8 @@ async def test_a_subgraph_has_a_history_of_its_own(client: LangGraphClient, walk
 async def test_an_update_writes_as_a_node(client: LangGraphClient, walked_id: str) -> None:
     before = await client.threads.get_state(walked_id)
     written = await client.threads.update_state(walked_id, {"log": ["by hand"]}, as_node="child")
-    state = await client.threads.get_state(walked_id)
-    assert state["values"]["log"] == ["inner x", "after x", "by hand"]  # type: ignore[call-overload]
+    state: Any = await client.threads.get_state(walked_id)
+    assert state["values"]["log"] == ["inner x", "after x", "by hand"]
     assert state["next"] == ["after"]
     assert state["checkpoint"] == written["checkpoint"]
     assert state["parent_checkpoint"] == before["checkpoint"]
@@ -174,14 +170,14 @@ async def test_an_update_writes_as_a_node(client: LangGraphClient, walked_id: st
 
 async def test_an_update_without_a_node_is_of_the_last_one(client: LangGraphClient, walked_id: str) -> None:
     await client.threads.update_state(walked_id, {"text": "y"})
-    state = await client.threads.get_state(walked_id)
-    assert (state["values"]["text"], state["next"]) == ("y", [])  # type: ignore[call-overload]
+    state: Any = await client.threads.get_state(walked_id)
+    assert (state["values"]["text"], state["next"]) == ("y", [])
 
 
 async def test_updates_are_written_one_after_another(client: LangGraphClient, walked_id: str) -> None:
     await client.threads.update_state(walked_id, [{"log": ["one"]}, {"log": ["two"]}], as_node="after")
-    state = await client.threads.get_state(walked_id)
-    assert state["values"]["log"] == ["inner x", "after x", "one", "two"]  # type: ignore[call-overload]
+    state: Any = await client.threads.get_state(walked_id)
+    assert state["values"]["log"] == ["inner x", "after x", "one", "two"]
 
 
 async def test_an_update_may_be_none(client: LangGraphClient, walked_id: str) -> None:
@@ -197,9 +193,8 @@ async def test_an_update_at_a_checkpoint_forks_there(
 ) -> None:
     past = await before_the_subgraph(client, walked_id)
     checkpoint = past["checkpoint"]
-    at: Any = {"checkpoint": checkpoint} if form == "checkpoint" else checkpoint["checkpoint_id"]
-    at = at if isinstance(at, dict) else {"checkpoint_id": at}
-    await client.threads.update_state(walked_id, {"text": "fork"}, as_node="__start__", **at)
+    forms: dict[str, Any] = {"checkpoint": checkpoint, "checkpoint_id": checkpoint["checkpoint_id"]}
+    await client.threads.update_state(walked_id, {"text": "fork"}, as_node="__start__", **{form: forms[form]})
     state = await client.threads.get_state(walked_id)
     assert state["values"] == {"text": "fork", "log": []}
     assert state["parent_checkpoint"] == checkpoint

@@ -19,17 +19,17 @@ def mark() -> dict[str, str]:
 
 
 async def test_a_thread_needs_nothing(client: LangGraphClient) -> None:
-    thread = await client.threads.create()
-    assert uuid.UUID(thread["thread_id"])
+    thread: Any = await client.threads.create()
+    assert str(uuid.UUID(thread["thread_id"])) == thread["thread_id"]
     assert (thread["status"], thread["metadata"], thread["values"]) == ("idle", {}, None)
     assert thread["interrupts"] == {}
-    assert datetime.fromisoformat(thread["created_at"]).tzinfo  # type: ignore[arg-type]
+    assert datetime.fromisoformat(thread["created_at"]).tzinfo
     assert await client.threads.get(thread["thread_id"]) == thread
 
 
 async def test_a_thread_is_made_of_everything_that_was_given(client: LangGraphClient) -> None:
     thread_id = str(uuid.uuid4())
-    supersteps = [
+    supersteps: Any = [
         {"updates": [{"values": {"text": "x"}, "as_node": "__start__"}]},
         {"updates": [{"values": {"log": ["by hand"]}, "as_node": "child"}]},
     ]
@@ -44,15 +44,16 @@ async def test_a_thread_is_made_of_everything_that_was_given(client: LangGraphCl
 
 async def test_supersteps_may_be_commands(client: LangGraphClient) -> None:
     command = {"update": {"text": "x"}, "goto": "after"}
-    superstep = {"updates": [{"values": None, "command": command, "as_node": "__start__"}]}
+    superstep: Any = {"updates": [{"values": None, "command": command, "as_node": "__start__"}]}
     thread = await client.threads.create(graph_id="sub", supersteps=[superstep])
     assert thread["values"] == {"text": "x", "log": []}
 
 
 async def test_an_id_that_is_taken_is_a_conflict(client: LangGraphClient, thread_id: str) -> None:
-    for how in ({}, {"if_exists": "raise"}):
-        with pytest.raises(ConflictError, match=f"Thread with ID {thread_id} already exists"):
-            await client.threads.create(thread_id=thread_id, **how)  # type: ignore[arg-type]
+    with pytest.raises(ConflictError, match=f"Thread with ID {thread_id} already exists"):
+        await client.threads.create(thread_id=thread_id)
+    with pytest.raises(ConflictError, match=f"Thread with ID {thread_id} already exists"):
+        await client.threads.create(thread_id=thread_id, if_exists="raise")
 
 
 async def test_a_thread_that_is_there_may_do(client: LangGraphClient, mark: dict[str, str]) -> None:
@@ -86,7 +87,8 @@ async def test_an_update_merges_metadata(client: LangGraphClient, thread_id: str
 
 
 async def test_a_minimal_update_returns_nothing(client: LangGraphClient, thread_id: str) -> None:
-    assert await client.threads.update(thread_id, metadata={"a": 1}, return_minimal=True) is None  # type: ignore[func-returns-value]
+    update: Any = client.threads.update
+    assert await update(thread_id, metadata={"a": 1}, return_minimal=True) is None
     assert (await client.threads.get(thread_id))["metadata"] == {"a": 1}
 
 
@@ -108,7 +110,9 @@ async def test_threads_are_found_by_metadata_newest_first(
     made = [(await client.threads.create(metadata=mark))["thread_id"] for _ in range(3)]
     found = await client.threads.search(metadata=mark)
     assert [thread["thread_id"] for thread in found] == made[::-1]
-    page = await client.threads.search(metadata=mark, limit=1, offset=1, sort_by="created_at", sort_order="asc")
+    page = await client.threads.search(
+        metadata=mark, limit=1, offset=1, sort_by="created_at", sort_order="asc"
+    )
     assert [thread["thread_id"] for thread in page] == made[1:2]
 
 
@@ -135,25 +139,29 @@ async def test_a_run_marks_its_thread_for_searches(client: LangGraphClient, mark
         assert len(await client.threads.search(metadata={**mark, **which})) == 1
 
 
-async def test_a_search_shows_what_was_selected_and_extracted(client: LangGraphClient, thread_id: str) -> None:
+async def test_a_search_shows_what_was_selected_and_extracted(
+    client: LangGraphClient, thread_id: str
+) -> None:
     await collect(client.runs.stream(thread_id, "echo", input=human("hi")))
-    [thread] = await client.threads.search(
+    found: Any = await client.threads.search(
         ids=[thread_id],
         select=["thread_id", "status"],
         extract={"last": "values.messages[-1].content", "none": "values.nope"},
     )
-    assert thread == {
-        "thread_id": thread_id,
-        "status": "idle",
-        "extracted": {"last": "echo: hi", "none": None},
-    }
+    extracted = {"last": "echo: hi", "none": None}
+    assert found == [{"thread_id": thread_id, "status": "idle", "extracted": extracted}]
+
+
+async def copy_of(client: LangGraphClient, thread_id: str) -> Any:
+    copy: Any = client.threads.copy  # says that it returns nothing, and returns the new thread
+    return await copy(thread_id)
 
 
 async def test_a_copy_has_the_state_and_says_where_it_comes_from(
     client: LangGraphClient, thread_id: str
 ) -> None:
     await collect(client.runs.stream(thread_id, "slow", input={"text": "0"}))
-    copy: Any = await client.threads.copy(thread_id)  # type: ignore[func-returns-value]
+    copy = await copy_of(client, thread_id)
     assert copy["metadata"]["forked_from"] == thread_id
     assert (await client.threads.get_state(copy["thread_id"]))["values"] == {"text": "0", "log": ["0 steps"]}
     assert await client.runs.list(copy["thread_id"]) == []
@@ -161,8 +169,9 @@ async def test_a_copy_has_the_state_and_says_where_it_comes_from(
 
 async def test_a_copy_goes_its_own_way(client: LangGraphClient, thread_id: str) -> None:
     await collect(client.runs.stream(thread_id, "interrupting", input={"question": "sure?"}))
-    copy: Any = await client.threads.copy(thread_id)  # type: ignore[func-returns-value]
+    copy = await copy_of(client, thread_id)
     assert copy["status"] == "interrupted"
     await collect(client.runs.stream(copy["thread_id"], "interrupting", command={"resume": "yes"}))
-    assert (await client.threads.get(copy["thread_id"]))["values"]["answers"] == ["yes", "done"]  # type: ignore[call-overload]
+    answered: Any = await client.threads.get(copy["thread_id"])
+    assert answered["values"]["answers"] == ["yes", "done"]
     assert (await client.threads.get(thread_id))["status"] == "interrupted"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -38,8 +39,9 @@ class Receiver:
         self.url = url
         self._calls = calls
 
-    def wait(self) -> Call:
-        return self._calls.get(timeout=20)
+    async def call(self) -> Call:
+        """Wait for the next one."""
+        return await asyncio.to_thread(self._calls.get, timeout=20)
 
 
 @contextmanager

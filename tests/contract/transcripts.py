@@ -13,7 +13,6 @@ FOLDER = Path(__file__).resolve().parents[3] / "shared" / "contract" / "transcri
 EXCHANGE = re.compile(r"^=== \[(\d+)\] ?(.*)$", re.MULTILINE)
 STATUS = re.compile(r"^<<< HTTP (\d+)")
 HEADER = re.compile(r"^([A-Za-z][A-Za-z0-9-]*): (.*)$")
-JSON = {"content-type": "application/json"}
 NOTE = re.compile(r"^##### NOTE: ", re.MULTILINE)
 
 
@@ -111,7 +110,7 @@ def _unnumbered(text: str) -> Iterator[Exchange]:
     headers = {found[1].lower(): found[2] for line in head.split("\n") if (found := HEADER.match(line))}
     runs = headers["content-location"].rpartition("/")[0]
     thread_id = runs.split("/")[2]
-    thread = Exchange(1, "new thread", "POST", "/threads", body="{}", status=200, answer_headers=JSON)
+    thread = Exchange(1, "new thread", "POST", "/threads", body="{}", status=200)
     thread.answer = json.dumps({"thread_id": thread_id, "<rest>": None})
     yield thread
     streamed = Exchange(2, stream.split("\n")[0].removeprefix("=== "), "POST", f"{runs}/stream", status=200)
@@ -126,7 +125,6 @@ def _unnumbered(text: str) -> Iterator[Exchange]:
         body, answer = part.strip().split("\n", 1)
         found = re.search(r" \[(\d+)\]$", answer)
         exchange = Exchange(number, "", "POST", runs, body=body, status=int(found[1]) if found else 200)
-        exchange.answer_headers = JSON
         exchange.answer = answer.removesuffix(found[0]) if found else f"{answer}\n... [0 chars in all]"
         yield exchange
 

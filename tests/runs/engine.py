@@ -58,12 +58,14 @@ asubmit = sync_to_async(submit)
 aclaimed = sync_to_async(claimed)
 
 
-async def work_off(opened: worker.Worker | None = None) -> None:
+async def work_off() -> None:
+    """Execute all runs there are, in a worker made for it."""
+    async with worker.opened() as opened:
+        await work_off_by(opened)
+
+
+async def work_off_by(opened: worker.Worker) -> None:
     """Execute all runs there are."""
-    if opened is None:
-        async with worker.opened() as opened:
-            await work_off(opened)
-        return
     async with asyncio.timeout(30):
         while await Run.objects.active().aexists():
             await worker.work(opened, wait=False, install_signal_handlers=False)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -59,6 +59,10 @@ async def collected(run: Run, **options: Any) -> list[int]:
         return [event.seq async for events in follow(run.pk, **options) for event in events]
 
 
+def followed(run: Run, **options: Any) -> aclosing[AsyncGenerator[list[Event]]]:
+    return aclosing(cast("AsyncGenerator[list[Event]]", follow(run.pk, **options)))
+
+
 async def next_of(following: AsyncIterator[list[Event]]) -> list[int]:
     async with asyncio.timeout(PATIENCE):
         return [event.seq for event in await anext(following)]
@@ -102,7 +106,7 @@ async def test_a_run_is_replayed_from_any_event(after: int) -> None:
 async def test_live_events_follow_the_replayed() -> None:
     run = await aclaimed()
     await log(run, 1, 2)
-    async with aclosing(follow(run.pk, after=1)) as following:
+    async with followed(run, after=1) as following:
         assert await next_of(following) == [2]
         await log(run, 3)
         assert await next_of(following) == [3]
@@ -153,7 +157,7 @@ async def test_each_follower_gets_its_runs_events_only() -> None:
 async def test_a_slow_follower_does_not_hold_up_another() -> None:
     run = await aclaimed()
     await log(run, 1)
-    async with aclosing(follow(run.pk)) as slow:
+    async with followed(run) as slow:
         assert await next_of(slow) == [1]  # and asks for nothing more for now
         await log(run, 2, 3)
         await finish(run, 4)
@@ -164,7 +168,7 @@ async def test_a_slow_follower_does_not_hold_up_another() -> None:
 async def test_a_follower_may_leave_at_any_time() -> None:
     run = await aclaimed()
     await log(run, 1)
-    async with aclosing(follow(run.pk)) as leaving:
+    async with followed(run) as leaving:
         await next_of(leaving)
     cancelled = asyncio.create_task(collected(run))
     await asyncio.sleep(0.01)
@@ -175,7 +179,7 @@ async def test_a_follower_may_leave_at_any_time() -> None:
 
 async def test_silence_is_reported_while_it_lasts() -> None:
     run = await aclaimed()
-    async with aclosing(follow(run.pk, silence=0.02)) as following:
+    async with followed(run, silence=0.02) as following:
         assert [await next_of(following) for _ in range(3)] == [[], [], []]
         await log(run, 1)
         async with asyncio.timeout(PATIENCE):
@@ -234,7 +238,7 @@ async def test_a_follower_of_a_deleted_run_ends(settings: Settings) -> None:
     settings.SKEINO_EVENT_POLL_SECONDS = 0.05
     run = await aclaimed()
     await log(run, 1)
-    async with aclosing(follow(run.pk)) as following:
+    async with followed(run) as following:
         assert await next_of(following) == [1]
         await sync_to_async(Thread.objects.filter(pk=run.thread_id).delete)()
         async with asyncio.timeout(PATIENCE):
@@ -267,7 +271,7 @@ async def test_a_follower_beyond_the_end_ends(settings: Settings) -> None:
 async def test_a_lost_notification_only_delays(settings: Settings) -> None:
     settings.SKEINO_EVENT_POLL_SECONDS = 0.05
     run = await aclaimed()
-    async with aclosing(follow(run.pk)) as following:
+    async with followed(run) as following:
         reading = asyncio.create_task(next_of(following))
         await log(run, 1, notify=False)
         assert await reading == [1]
@@ -292,7 +296,7 @@ async def test_what_ended_without_a_word_is_noticed_while_others_have_news(setti
 async def test_it_survives_the_loss_of_both_its_connections() -> None:
     run = await aclaimed()
     await log(run, 1)
-    async with aclosing(follow(run.pk)) as following:
+    async with followed(run) as following:
         assert await next_of(following) == [1]
         waiting = asyncio.create_task(next_of(following))
         await asyncio.sleep(0)
@@ -306,7 +310,7 @@ async def test_it_survives_the_loss_of_both_its_connections() -> None:
 @pytest.mark.usefixtures("named_connections")
 async def test_what_was_written_while_nobody_listened_is_found() -> None:
     run = await aclaimed()
-    async with aclosing(follow(run.pk)) as following:
+    async with followed(run) as following:
         waiting = asyncio.create_task(next_of(following))
         while not await reader_backends():
             await asyncio.sleep(0.01)

@@ -12,7 +12,7 @@ from asgiref.sync import sync_to_async
 from django.db import DEFAULT_DB_ALIAS
 from procrastinate.contrib.django.utils import connector_params
 
-from runs.events import CHANNEL, writer
+from runs.events import CHANNEL, RUNS_PER_NOTIFICATION, writer
 from runs.events.writer import EventWriter, Row
 from runs.models import Run, RunEvent
 from tests.runs.engine import IDLE, aclaimed, asubmit
@@ -129,7 +129,7 @@ async def test_a_batch_names_no_more_runs_than_a_notification_holds(
 async def test_a_full_notification_is_not_too_long_for_postgres(
     database: psycopg.AsyncConnection,
 ) -> None:
-    ids = ",".join(str(uuid.uuid4()) for _ in range(writer.RUNS_PER_NOTIFICATION))
+    ids = ",".join(str(uuid.uuid4()) for _ in range(RUNS_PER_NOTIFICATION))
     await database.execute("SELECT pg_notify(%s, %s)", [CHANNEL, ids])
 
 

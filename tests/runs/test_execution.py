@@ -98,7 +98,9 @@ async def test_a_run_neither_reads_nor_writes_another_thread(place: str) -> None
     "key", ["__pregel_checkpointer", "__pregel_read", "__pregel_runtime", "__pregel_resuming", "__mine"]
 )
 async def test_a_client_cannot_reach_langgraphs_internals(place: str, key: str) -> None:
-    body = {"config": {"configurable": {key: "mine"}}} if place == "configurable" else {"context": {key: "mine"}}
+    body = (
+        {"config": {"configurable": {key: "mine"}}} if place == "configurable" else {"context": {key: "mine"}}
+    )
     assert "__mine" not in (await seen(**body))["keys"]
 
 

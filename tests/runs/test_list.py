@@ -58,9 +58,7 @@ def test_it_leaves_out_the_runs_of_other_threads(client: httpx.Client, thread_id
 @pytest.mark.parametrize(
     "query", [{"status": "bogus"}, {"limit": 0}, {"limit": 1001}, {"limit": "x"}, {"offset": -1}]
 )
-def test_a_wrong_query_is_unprocessable(
-    client: httpx.Client, thread_id: str, query: dict[str, Any]
-) -> None:
+def test_a_wrong_query_is_unprocessable(client: httpx.Client, thread_id: str, query: dict[str, Any]) -> None:
     response = client.get(f"/threads/{thread_id}/runs", params=query)
     assert response.status_code == 422
     assert response.json()["detail"].startswith(next(iter(query)))

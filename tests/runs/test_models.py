@@ -174,7 +174,9 @@ def test_finishing_closes_the_log() -> None:
     assert (event.seq, event.event, json.loads(event.data)) == (5, "end", {"status": "success"})
 
 
-@pytest.mark.parametrize("thread_status", [Thread.Status.IDLE, Thread.Status.INTERRUPTED, Thread.Status.ERROR])
+@pytest.mark.parametrize(
+    "thread_status", [Thread.Status.IDLE, Thread.Status.INTERRUPTED, Thread.Status.ERROR]
+)
 def test_the_thread_takes_over_what_the_run_left(thread_status: Thread.Status) -> None:
     run = claimed()
     values, interrupts = encode_for_jsonb({"a": 1}), encode_for_jsonb({"task": [{"id": "x"}]})

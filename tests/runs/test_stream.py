@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 from httpx_sse import EventSource, connect_sse
+from pytest_django import Settings
 
+from runs.streaming import event_stream
 from tests.runs.api import execute, human, names, payloads, stream
+from tests.runs.engine import asubmit
 from tests.runs.told import Folder
 
 
@@ -42,56 +48,6 @@ def test_values_are_streamed_when_no_mode_is_named(
     assert names(events) == ["metadata", "values", "values"]
 
 
-def test_values_are_the_whole_state_after_each_step(client: httpx.Client, thread_id: str) -> None:
-    events = stream(client, thread_id, "slow", input={"text": "1"}, stream_mode="values")
-    assert payloads(events, "values") == [{"text": "1", "log": []}, {"text": "1", "log": ["1 steps"]}]
-
-
-def test_updates_are_what_each_node_returned(client: httpx.Client, thread_id: str) -> None:
-    events = stream(client, thread_id, "slow", input={"text": "1"}, stream_mode=["updates"])
-    assert names(events) == ["metadata", "updates"]
-    assert events[1].json() == {"node": {"log": ["1 steps"]}}
-
-
-def test_custom_is_what_nodes_write(client: httpx.Client, thread_id: str) -> None:
-    events = stream(client, thread_id, "slow", input={"text": "2"}, stream_mode=["custom"])
-    assert names(events) == ["metadata", "custom", "custom"]
-    assert payloads(events, "custom") == [{"step": 1}, {"step": 2}]
-
-
-def test_messages_tuple_is_every_token_with_its_metadata(client: httpx.Client, thread_id: str) -> None:
-    events = stream(client, thread_id, "tokens", input=human("hi"), stream_mode=["messages-tuple"])
-    chunks, metadata = zip(*payloads(events, "messages"), strict=True)
-    assert set(names(events)) == {"metadata", "messages"}
-    assert {chunk["type"] for chunk in chunks} == {"AIMessageChunk"}
-    assert len({chunk["id"] for chunk in chunks}) == 1
-    assert chunks[-1]["chunk_position"] == "last"
-    assert chunks[-1]["usage_metadata"]["total_tokens"] > 0
-    assert {one["langgraph_node"] for one in metadata} == {"node"}
-    assert {(one["thread_id"], one["graph_id"]) for one in metadata} == {(thread_id, "tokens")}
-
-
-def test_tokens_make_up_the_final_message(client: httpx.Client, thread_id: str) -> None:
-    modes = ["messages-tuple", "values"]
-    events = stream(client, thread_id, "tokens", input=human("hi"), stream_mode=modes)
-    final = payloads(events, "values")[-1]["messages"][-1]
-    tokens = [chunk for chunk, _ in payloads(events, "messages")]
-    assert len(tokens) > 5
-    assert "".join(chunk["content"] for chunk in tokens) == final["content"]
-    assert {chunk["id"] for chunk in tokens} == {final["id"]}
-
-
-def test_mixed_modes_come_in_the_order_of_what_happens(client: httpx.Client, thread_id: str) -> None:
-    modes = ["custom", "updates", "values"]
-    events = stream(client, thread_id, "slow", input={"text": "1"}, stream_mode=modes)
-    assert names(events) == ["metadata", "values", "custom", "updates", "values"]
-
-
-def test_a_mode_that_is_named_twice_is_streamed_once(client: httpx.Client, thread_id: str) -> None:
-    events = stream(client, thread_id, "slow", input={"text": "1"}, stream_mode=["updates", "updates"])
-    assert names(events) == ["metadata", "updates"]
-
-
 def test_events_have_no_ids_by_default(client: httpx.Client, thread_id: str) -> None:
     events = stream(client, thread_id, "echo", input=human("hi"))
     assert {event.id for event in events} == {""}
@@ -99,9 +55,7 @@ def test_events_have_no_ids_by_default(client: httpx.Client, thread_id: str) -> 
 
 def test_resumable_events_are_numbered_from_1(client: httpx.Client, thread_id: str) -> None:
     modes = ["values", "messages-tuple"]
-    events = stream(
-        client, thread_id, "tokens", input=human("hi"), stream_mode=modes, stream_resumable=True
-    )
+    events = stream(client, thread_id, "tokens", input=human("hi"), stream_mode=modes, stream_resumable=True)
     assert [event.id for event in events] == [str(number) for number in range(1, len(events) + 1)]
 
 
@@ -135,33 +89,6 @@ def test_the_status_is_final_before_the_stream_closes(
         first, *_ = stream(client, thread_id, graph, input={"text": "0"}, stream_mode="updates")
         run = client.get(f"/threads/{thread_id}/runs/{first.json()['run_id']}").json()
         assert run["status"] == status
-
-
-def test_subgraphs_are_left_out_by_default(client: httpx.Client, thread_id: str) -> None:
-    modes = ["updates", "values"]
-    events = stream(client, thread_id, "sub", input={"text": "x"}, stream_mode=modes)
-    assert {name for name in names(events) if "|" in name} == set()
-    assert list(payloads(events, "updates")[0]) == ["child"]
-
-
-@pytest.mark.parametrize("modes", ["updates", ["updates"], ["updates", "values"]])
-def test_subgraphs_events_are_named_by_mode_and_namespace(
-    client: httpx.Client, thread_id: str, modes: Any
-) -> None:
-    body = {"input": {"text": "x"}, "stream_mode": modes, "stream_subgraphs": True}
-    events = stream(client, thread_id, "sub", **body)
-    [inner] = [event for event in events if event.event.startswith("updates|")]
-    task = inner.event.removeprefix("updates|child:")
-    assert uuid.UUID(task)
-    assert inner.json() == {"inner": {"log": ["inner x"]}}
-    assert {"child", "after"} == {node for update in payloads(events, "updates") for node in update}
-
-
-def test_what_subgraphs_say_and_write_carries_their_namespace(client: httpx.Client, thread_id: str) -> None:
-    modes = ["messages-tuple", "custom", "values"]
-    body = {"input": human("hi"), "stream_mode": modes, "stream_subgraphs": True}
-    found = {name.split("|")[0] for name in names(stream(client, thread_id, "nested_talk", **body)) if "|" in name}
-    assert found == {"messages", "custom", "values"}
 
 
 def test_an_interrupt_is_in_updates_and_values(client: httpx.Client, thread_id: str) -> None:
@@ -207,9 +134,7 @@ def test_one_value_cannot_answer_two_interrupts(client: httpx.Client, thread_id:
 
 def test_a_command_goes_before_input(client: httpx.Client, thread_id: str) -> None:
     stream(client, thread_id, "interrupting", input={"question": "sure?"})
-    events = stream(
-        client, thread_id, "interrupting", input={"question": "again"}, command={"resume": "yes"}
-    )
+    events = stream(client, thread_id, "interrupting", input={"question": "again"}, command={"resume": "yes"})
     assert payloads(events, "values")[-1] == {"question": "sure?", "answers": ["yes", "done"]}
 
 
@@ -217,15 +142,6 @@ def test_a_command_goes_before_input(client: httpx.Client, thread_id: str) -> No
 def test_an_empty_command_is_none(client: httpx.Client, thread_id: str, nothing: dict[str, Any]) -> None:
     events = stream(client, thread_id, "slow", input={"text": "1"}, command=nothing, stream_mode="updates")
     assert payloads(events, "updates") == [{"node": {"log": ["1 steps"]}}]
-
-
-@pytest.mark.parametrize("modes", [["values"], ["updates"], ["updates", "values", "custom"]])
-def test_what_the_output_schema_hides_is_not_streamed(
-    client: httpx.Client, thread_id: str, modes: list[str]
-) -> None:
-    events = stream(client, thread_id, "hidden", input={"text": "x"}, stream_mode=modes)
-    assert [event.data for event in events if "x!" in event.data]
-    assert [event.data for event in events if "hunter2" in event.data or "secret" in event.data] == []
 
 
 def test_the_run_goes_on_when_the_client_leaves(client: httpx.Client, thread_id: str, tmp_path: Path) -> None:
@@ -276,9 +192,18 @@ def test_a_foreign_thread_does_not_exist(client: httpx.Client, foreign_thread_id
 
 def test_a_stream_of_a_deleted_thread_closes(client: httpx.Client, thread_id: str, tmp_path: Path) -> None:
     body = {"assistant_id": "two_steps", "input": {"folder": str(tmp_path)}}
-    with Folder(tmp_path) as folder, client.stream(
-        "POST", f"/threads/{thread_id}/runs/stream", json=body
-    ) as response:
+    with (
+        Folder(tmp_path) as folder,
+        client.stream("POST", f"/threads/{thread_id}/runs/stream", json=body) as response,
+    ):
         folder.wait_for_line("second")
         assert client.delete(f"/threads/{thread_id}").status_code == 204
         assert [event.event for event in EventSource(response).iter_sse()][-1:] != ["error"]
+
+
+@pytest.mark.usefixtures("engine")
+async def test_silence_is_filled_with_heartbeats(settings: Settings) -> None:
+    settings.SKEINO_STREAM_HEARTBEAT_SECONDS = 0.05
+    body = cast("AsyncGenerator[bytes]", aiter(event_stream(await asubmit())))
+    async with aclosing(body), asyncio.timeout(10):
+        assert [await anext(body) for _ in range(3)] == [b": heartbeat\r\n\r\n"] * 3

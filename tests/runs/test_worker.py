@@ -25,7 +25,7 @@ from runs.models import Run
 from tests.graphs import factories
 from tests.live import ROOT, TEST_GRAPHS
 from tests.runs.api import human
-from tests.runs.engine import asubmit, new_thread, submit, work_off, working
+from tests.runs.engine import asubmit, new_thread, submit, work_off, work_off_by, working
 from tests.runs.told import Folder
 from threads.models import Thread
 
@@ -74,9 +74,7 @@ async def test_runs_of_different_threads_go_on_at_the_same_time(tmp_path: Path) 
     assert await statuses() == {"success": 10}
 
 
-async def test_no_more_runs_than_the_concurrency_go_on_at_a_time(
-    tmp_path: Path, settings: Settings
-) -> None:
+async def test_no_more_runs_than_the_concurrency_go_on_at_a_time(tmp_path: Path, settings: Settings) -> None:
     settings.SKEINO_WORKER_CONCURRENCY = 2
     for pair in ("ab", "cd", "ef"):
         for name in pair:
@@ -107,7 +105,7 @@ async def test_nodes_that_use_the_orm_leave_no_connection_behind(settings: Setti
         for number in (20, 50):
             for _ in range(number):
                 await asubmit("users", input={})
-            await work_off(opened)
+            await work_off_by(opened)
             counts.append(await open_connections())
     assert await statuses() == {"success": 70}
     assert counts[1] <= counts[0]
@@ -210,16 +208,20 @@ def terminate_all(*, but: int) -> None:
 
 
 @contextmanager
-def worker_process() -> Iterator[subprocess.Popen[bytes]]:
+def worker_process(**environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A real worker on the test database."""
     database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
-    environment = {"DATABASE_URL": database.geturl(), "LANGGRAPH_JSON": str(TEST_GRAPHS)}
-    process = subprocess.Popen([sys.executable, "manage.py", "worker"], cwd=ROOT, env=os.environ | environment)
+    environment |= {"DATABASE_URL": database.geturl(), "LANGGRAPH_JSON": str(TEST_GRAPHS)}
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "worker"], cwd=ROOT, env=os.environ | environment
+    )
     try:
         yield process
-    finally:
         process.terminate()
         process.wait(20)
+    finally:
+        process.kill()
+        process.wait()
 
 
 async def test_a_signal_hands_a_run_back_and_another_worker_finishes_it(tmp_path: Path) -> None:
@@ -250,11 +252,24 @@ async def test_a_stopping_worker_lets_a_short_run_end(tmp_path: Path) -> None:
     assert [(run.status, run.attempt) async for run in Run.objects.all()] == [("success", 1)]
 
 
-async def test_a_worker_survives_the_loss_of_its_connections(tmp_path: Path, pytests_backend: int) -> None:
-    with Folder(tmp_path) as folder, worker_process():
-        going = await asubmit("two_steps", input=folder.input)
-        await folder.await_line("second")
+async def test_a_killed_workers_run_is_finished_by_another(tmp_path: Path) -> None:
+    impatient = {"DJANGO_SETTINGS_MODULE": "tests.runs.impatient_settings"}
+    with Folder(tmp_path) as folder:
+        run = await asubmit("two_steps", input=folder.input)
+        with worker_process(**impatient) as first:
+            await folder.await_line("second")
+            first.kill()
+        with worker_process(**impatient):
+            await folder.await_line("second", times=2)
+            folder.open("gate")
+            await ended(run)
+    assert [(run.status, run.attempt) async for run in Run.objects.all()] == [("success", 2)]
+    assert folder.lines == ["first", "second", "second"]
+
+
+async def test_an_idle_worker_survives_the_loss_of_its_connections(pytests_backend: int) -> None:
+    with worker_process():
+        await ended(await asubmit("users", input={}))
         await sync_to_async(terminate_all)(but=pytests_backend)
-        folder.open("gate")
-        await ended(going, await asubmit("users", input={}), seconds=10)
+        await ended(await asubmit("users", input={}), seconds=10)
     assert await statuses() == {"success": 2}

@@ -25,7 +25,7 @@ EVIL = {SCRIPT: [SCRIPT, {"deep": f"\"'>{SCRIPT}"}]}
 
 
 @pytest.fixture(autouse=True)
-def test_graphs(settings: Settings) -> None:
+def test_settings(settings: Settings) -> None:
     settings.SKEINO_LANGGRAPH_JSON = TEST_GRAPHS
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a quick one
 

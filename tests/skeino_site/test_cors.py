@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from django.http import HttpResponse
+from django.http import HttpResponseBase
 from django.test import Client
 from pytest_django import Settings
 
@@ -10,12 +10,12 @@ ORIGIN = "https://app.example"
 
 def preflight(
     path: str = "/threads", method: str = "POST", headers: str = "content-type", **more: str
-) -> HttpResponse:
+) -> HttpResponseBase:
     asked = {"access-control-request-method": method, "access-control-request-headers": headers}
     return Client().options(path, headers={"origin": ORIGIN, **asked, **more})
 
 
-def listed(response: HttpResponse, header: str) -> set[str]:
+def listed(response: HttpResponseBase, header: str) -> set[str]:
     return {value.strip().lower() for value in response.headers.get(header, "").split(",")}
 
 

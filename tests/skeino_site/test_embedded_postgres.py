@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.live import ROOT
 
 USER_PROCESS = """
 import sys
+import tempfile
 from pathlib import Path
 from skeino_site import embedded_postgres
 print(embedded_postgres.url(Path(sys.argv[1])), flush=True)
@@ -28,17 +30,18 @@ sys.stdin.readline()
 """
 
 
-@pytest.fixture(scope="module")
-def shared_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("data")
+@pytest.fixture(autouse=True)
+def stopped(data_dir: Path) -> Iterator[None]:
+    """Most tests share one folder, for a new one takes its time. Each leaves the server stopped."""
+    yield
+    embedded_postgres.stop(data_dir)
+    assert not is_running(data_dir)
 
 
 @pytest.fixture
-def data_dir(shared_data_dir: Path) -> Iterator[Path]:
-    """The same for most tests, for a new one takes its time. The server is stopped before and after."""
-    yield shared_data_dir
-    embedded_postgres.stop(shared_data_dir)
-    assert not is_running(shared_data_dir)
+def new_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def is_running(data_dir: Path) -> bool:
@@ -131,19 +134,19 @@ def test_it_starts_when_another_process_has_got_the_process_id_of_the_killed_ser
 
 
 @pytest.mark.parametrize("name", ["with spaces, commas & 'quotes'", "long/" * 30, "ünïcode", "50%"])
-def test_it_starts_in_a_folder_with_a_difficult_name(tmp_path: Path, name: str):
+def test_it_starts_in_a_folder_with_a_difficult_name(new_folder: Path, name: str):
     try:
-        assert query(embedded_postgres.url(tmp_path / name), "SELECT 1") == 1
+        assert query(embedded_postgres.url(new_folder / name), "SELECT 1") == 1
     finally:
-        assert embedded_postgres.stop(tmp_path / name)
+        assert embedded_postgres.stop(new_folder / name)
 
 
-def test_a_creation_that_was_interrupted_is_repeated(tmp_path: Path):
-    (tmp_path / "postgres" / "data.draft" / "base").mkdir(parents=True)
+def test_a_creation_that_was_interrupted_is_repeated(new_folder: Path):
+    (new_folder / "postgres" / "data.draft" / "base").mkdir(parents=True)
     try:
-        assert query(embedded_postgres.url(tmp_path), "SELECT 1") == 1
+        assert query(embedded_postgres.url(new_folder), "SELECT 1") == 1
     finally:
-        assert embedded_postgres.stop(tmp_path)
+        assert embedded_postgres.stop(new_folder)
 
 
 def test_why_it_does_not_start_is_said_in_one_line_that_names_the_log(data_dir: Path):
@@ -159,12 +162,12 @@ def test_why_it_does_not_start_is_said_in_one_line_that_names_the_log(data_dir: 
     assert message.endswith(f"(log: {data_dir / 'postgres' / 'log'})")
 
 
-def test_data_of_another_version_are_left_alone(tmp_path: Path):
-    (tmp_path / "postgres" / "data").mkdir(parents=True)
-    (tmp_path / "postgres" / "data" / "PG_VERSION").write_text("17\n")
+def test_data_of_another_version_are_left_alone(new_folder: Path):
+    (new_folder / "postgres" / "data").mkdir(parents=True)
+    (new_folder / "postgres" / "data" / "PG_VERSION").write_text("17\n")
     with pytest.raises(EmbeddedPostgresError, match="made by PostgreSQL 17, and this is 18"):
-        embedded_postgres.start(tmp_path)
-    embedded_postgres.stop(tmp_path)
+        embedded_postgres.start(new_folder)
+    embedded_postgres.stop(new_folder)
 
 
 def test_django_reads_the_url_as_it_is_meant():
@@ -187,6 +190,6 @@ def test_django_connects_to_it_and_stops_it_at_its_exit(data_dir: Path):
     assert not is_running(data_dir)
 
 
-def test_django_does_not_start_it_without_need(tmp_path: Path):
-    manage(tmp_path, "check")
-    assert not (tmp_path / "postgres").exists()
+def test_django_does_not_start_it_without_need(new_folder: Path):
+    manage(new_folder, "check")
+    assert not (new_folder / "postgres").exists()

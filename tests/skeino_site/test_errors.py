@@ -220,8 +220,9 @@ def test_a_body_of_a_user_with_a_session_is_too_large_as_well(settings: Settings
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
     api = Client(enforce_csrf_checks=True, raise_request_exception=False)
     api.force_login(admin_user)
+    api.cookies["csrftoken"] = "x" * 32  # then the token is looked for in the body
     response = api.generic("POST", "/threads", "a=" + "x" * 1000, "application/x-www-form-urlencoded")
-    assert response.status_code in (403, 413)
+    assert (response.status_code, list(response.json())) == (413, ["detail"])
 
 
 # Whatever is sent
@@ -267,7 +268,7 @@ values = st.recursive(
 def test_no_path_is_a_server_error(api: APIClient, method: str) -> None:
     Thread.objects.create(id=THREAD, metadata={"graph_id": "echo"})
 
-    @hypothesis.settings(max_examples=50)
+    @hypothesis.settings(max_examples=50, deadline=None, derandomize=True)
     @hypothesis.given(parts)
     def ask(parts: list[bytes]) -> None:
         path = "".join(f"/{quote(part, safe='')}" for part in parts)
@@ -290,7 +291,7 @@ def test_no_path_is_a_server_error(api: APIClient, method: str) -> None:
 def test_no_body_is_a_server_error(api: APIClient, path: str, keys: list[str]) -> None:
     Thread.objects.create(id=THREAD, metadata={"graph_id": "echo"})
 
-    @hypothesis.settings(max_examples=50)
+    @hypothesis.settings(max_examples=50, deadline=None, derandomize=True)
     @hypothesis.given(st.fixed_dictionaries({}, optional=dict.fromkeys(keys, values)))
     def ask(body: dict[str, Any]) -> None:
         assert api.generic("POST", path, json.dumps(body), "application/json").status_code < 500

@@ -4,8 +4,8 @@ import io
 import json
 from typing import Any
 
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 from rest_framework.exceptions import APIException
@@ -104,7 +104,7 @@ def test_text_that_only_looks_like_nul_is_read() -> None:
 
 @pytest.mark.parametrize(
     "deep",
-    [lambda n: nested(n), lambda n: nested(n - 1, b"[", b"", b"]").join([b'{"a":', b"}"])],
+    [nested, lambda n: nested(n - 1, b"[", b"", b"]").join([b'{"a":', b"}"])],
     ids=["objects", "lists"],
 )
 def test_nesting_is_limited(settings: Settings, deep: Any) -> None:
@@ -143,7 +143,8 @@ def test_without_a_limit_any_size_will_do(settings: Settings) -> None:
     assert parse(b'{"a": "%s"}' % (b"x" * 10_000_000))
 
 
-@given(st.binary())
+@hypothesis.settings(deadline=None, derandomize=True)
+@hypothesis.given(st.binary())
 def test_no_bytes_do_more_than_be_refused(raw: bytes) -> None:
     try:
         assert isinstance(parse(raw), dict)
@@ -178,7 +179,7 @@ def test_a_body_is_json_whatever_it_is_called(settings: Settings, content_type: 
 def test_a_body_of_unknown_length_is_read(settings: Settings) -> None:
     """As clients send it that write while they make it: in chunks, without a Content-Length."""
     settings.SKEINO_ALLOW_ANONYMOUS = True
-    chunked = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}
+    chunked: dict[str, Any] = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}
     response = APIClient().generic(
         "POST", "/threads", '{"metadata": {"a": 1}}', "application/json", **chunked
     )

@@ -15,7 +15,6 @@ import psutil
 import pytest
 from django.core.management.base import CommandError
 
-from skeino_site import embedded_postgres
 from skeino_site.embedded_postgres import locks
 from skeino_site.management.commands.serve import _number
 from tests.live import ROOT, free_port
@@ -27,14 +26,6 @@ MEANT_FOR_SERVE = {"DATABASE_URL", "HOST", "SKEINO_ALLOW_ANONYMOUS", "SKEINO_WOR
 @pytest.fixture
 def port() -> int:
     return free_port()
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    data_dir = tmp_path_factory.mktemp("data")
-    yield data_dir
-    embedded_postgres.start(data_dir)  # to stop one that a failed test may have left behind
-    embedded_postgres.stop(data_dir)
 
 
 @pytest.fixture

@@ -19,7 +19,9 @@ async def is_let_in(origin: str | bytes | None, *allowed: str) -> bool:
     )
     value = origin.encode() if isinstance(origin, str) else origin
     headers = [] if value is None else [(b"origin", value)]
-    connected, _ = await WebsocketCommunicator(validator, "/ws", headers=headers).connect()
+    communicator = WebsocketCommunicator(validator, "/ws", headers=headers)
+    connected, _ = await communicator.connect()
+    await communicator.disconnect()
     return bool(connected)
 
 

@@ -14,9 +14,10 @@ if TYPE_CHECKING:  # these read the settings, which are not there yet
 
 
 @pytest.fixture(autouse=True)
-def test_graphs(settings: Settings) -> None:
+def test_settings(settings: Settings) -> None:
     """The graphs served are those under tests/graphs."""
     settings.SKEINO_LANGGRAPH_JSON = TEST_GRAPHS
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a quick one
 
 
 @pytest.fixture

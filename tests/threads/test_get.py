@@ -49,7 +49,9 @@ def test_an_id_that_is_no_uuid_is_unprocessable(api: APIClient, junk: str) -> No
     assert response.json() == {"detail": "Invalid thread ID: must be a UUID"}
 
 
-@pytest.mark.parametrize("number", [2**64, -(2**70), 10**400, -(10**5000)], ids=["2^64", "-2^70", "1e400", "-1e5000"])
+@pytest.mark.parametrize(
+    "number", [2**64, -(2**70), 10**400, -(10**5000)], ids=["2^64", "-2^70", "1e400", "-1e5000"]
+)
 def test_a_thread_whose_graph_counts_far_can_be_read_and_listed(api: APIClient, number: int) -> None:
     thread = Thread.objects.create(values=encode_for_jsonb({"number": number}))
     assert api.get(f"/threads/{thread.pk}").status_code == 200

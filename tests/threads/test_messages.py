@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
@@ -89,27 +89,29 @@ def test_what_does_not_claim_to_be_a_message_stays_as_it_is(item: Any) -> None:
     ],
 )
 def test_a_message_that_is_none_is_refused_in_one_sentence(message: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="^Invalid message: ") as raised:
+    with pytest.raises(ValueError, match=r"^Invalid message: ") as raised:
         converted(message)
     assert len(str(raised.value).splitlines()) == 1
 
 
+ROLES = ["user", "human", "ai", "assistant", "system", "developer", "tool", "function", "remove", "chat"]
+KEYS = ["type", "content", "id", "name", "tool_calls", "tool_call_id", "additional_kwargs", "lc", "kwargs"]
+
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["user", "ai", "tool", "text", "function"]),
-    lambda inner: st.lists(inner, max_size=2)
-    | st.dictionaries(
-        st.sampled_from(["type", "role", "text", "name", "args", "id", "function", "arguments"]), inner, max_size=3
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(ROLES),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from([*KEYS, "text", "function", "arguments"]), inner, max_size=3)
     ),
     max_leaves=5,
 )
-roles = ["user", "human", "ai", "assistant", "system", "developer", "tool", "function", "remove", "chat", "constructor"]
 messages = st.fixed_dictionaries(
-    {"role": st.sampled_from(roles) | values},
-    optional=dict.fromkeys(("type", "content", "id", "name", "tool_calls", "tool_call_id", "additional_kwargs", "lc", "kwargs"), values),
+    {"role": st.sampled_from(ROLES) | values}, optional=dict.fromkeys(KEYS, values)
 )
 
 
-@given(messages)
+@hypothesis.settings(deadline=None, derandomize=True)
+@hypothesis.given(messages)
 def test_no_message_does_more_than_be_refused(message: dict[str, Any]) -> None:
     try:
         converted(message)

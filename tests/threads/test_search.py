@@ -212,7 +212,8 @@ def test_threads_without_values_have_nothing_at_a_path(api: APIClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["", ".", "[0]", "owner", "owner.password", "values..title", "values[", "values[a]", "thread_id", 1, None, {}]
+    "path",
+    ["", ".", "[0]", "owner.password", "values..title", "values[", "values[a]", "thread_id", 1, None, {}],
 )
 def test_a_path_that_leads_nowhere_is_unprocessable(api: APIClient, path: Any) -> None:
     response = api.post("/threads/search", {"extract": {"it": path}})

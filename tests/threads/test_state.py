@@ -14,7 +14,7 @@ from threads.models import Thread
 
 pytestmark = pytest.mark.django_db
 
-NEVER_RUN = {
+NEVER_RUN: dict[str, Any] = {
     "values": {},
     "next": [],
     "tasks": [],

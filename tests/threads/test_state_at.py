@@ -75,7 +75,9 @@ def test_a_checkpoint_of_another_thread_is_not_there(api: APIClient, ran: Thread
     assert api.get(f"/threads/{other.pk}/state/{checkpoint_id}").json()["values"] == {}
 
 
-@pytest.mark.parametrize("junk", ["nonsense", "%00", "a%00b", "%FF", "%ED%A0%80", "'--", "x" * 5000, "%2E%2E"])
+@pytest.mark.parametrize(
+    "junk", ["nonsense", "%00", "a%00b", "%FF", "%ED%A0%80", "'--", "x" * 5000, "%2E%2E"]
+)
 def test_junk_is_no_server_error(api: APIClient, ran: Thread, junk: str) -> None:
     assert api.get(f"/threads/{ran.pk}/state/{junk}").status_code in (200, 404, 422)
 
@@ -89,7 +91,9 @@ def test_it_takes_the_checkpoint_as_clients_hold_it(api: APIClient, ran: Thread)
         assert at(api, ran, **state["checkpoint"])["values"] == state["values"]
 
 
-@pytest.mark.parametrize("body", [{}, {"checkpoint": None}, {"checkpoint": {}}, {"checkpoint": {"checkpoint_id": None}}])
+@pytest.mark.parametrize(
+    "body", [{}, {"checkpoint": None}, {"checkpoint": {}}, {"checkpoint": {"checkpoint_id": None}}]
+)
 def test_without_an_id_it_is_the_latest(api: APIClient, ran: Thread, body: dict[str, Any]) -> None:
     assert at(api, ran, **body) == api.get(f"/threads/{ran.pk}/state").json()
 
@@ -120,7 +124,8 @@ def test_what_a_subgraph_keeps_to_itself_is_not_shown(api: APIClient, waiting: T
 
 def test_the_history_of_a_subgraph_is_shown_on_request(api: APIClient, waiting: Thread) -> None:
     checkpoint_ns = inner_checkpoint(api, waiting)["checkpoint_ns"]
-    states = api.post(f"/threads/{waiting.pk}/history", {"checkpoint": {"checkpoint_ns": checkpoint_ns}}).json()
+    body = {"checkpoint": {"checkpoint_ns": checkpoint_ns}}
+    states = api.post(f"/threads/{waiting.pk}/history", body).json()
     assert {state["checkpoint"]["checkpoint_ns"] for state in states} == {checkpoint_ns}
     assert [state["next"] for state in states] == [["confirm"], ["choose_pin"], ["__start__"]]
 
@@ -136,7 +141,9 @@ def test_a_namespace_that_is_not_there_is_no_server_error(
 
 @pytest.mark.parametrize("key", ["nobody", "", "child"])
 @pytest.mark.parametrize("value", ["x", 1, None, [], {"a": 1}])
-def test_a_map_of_checkpoints_is_no_server_error(api: APIClient, waiting: Thread, key: str, value: Any) -> None:
+def test_a_map_of_checkpoints_is_no_server_error(
+    api: APIClient, waiting: Thread, key: str, value: Any
+) -> None:
     checkpoint = {**inner_checkpoint(api, waiting), "checkpoint_map": {key: value}}
     response = api.post(f"/threads/{waiting.pk}/state/checkpoint", {"checkpoint": checkpoint})
     assert response.status_code in (200, 400, 422)

@@ -128,3 +128,16 @@ def test_a_thread_may_keep_its_latest_state(api: APIClient) -> None:
     assert [state["values"] for state in history] == [before["values"]]
     assert Thread.objects.get(pk=thread.pk).expires_at is None
     api.delete(f"/threads/{thread.pk}")
+
+
+def test_a_thread_that_cannot_be_pruned_keeps_its_history_and_stops_no_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(thread_ids: object) -> None:
+        raise NotImplementedError("differences")
+
+    monkeypatch.setattr("threads.checkpointer.prune", refuse)
+    kept = Thread.objects.create(ttl_minutes=1, expires_at=PAST, ttl_strategy="keep_latest")
+    assert swept(Thread.objects.create(ttl_minutes=1, expires_at=PAST))
+    assert Thread.objects.get(pk=kept.pk).expires_at is None
+    assert str(kept.pk) in caplog.text

@@ -179,7 +179,19 @@ def test_messages_that_are_none_are_no_server_error(api: APIClient, thread: Thre
     assert api.post(f"/threads/{thread.pk}/state", body).status_code in (200, 400, 422)
 
 
-@pytest.mark.parametrize("body", [{"values": "text"}, {"values": 1}, {"values": []}, {"values": [1]}, {"values": [[1, 2]]}, {"as_node": {}}, {"checkpoint": "x"}, {"checkpoint_id": {}}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"values": "text"},
+        {"values": 1},
+        {"values": []},
+        {"values": [1]},
+        {"values": [[1, 2]]},
+        {"as_node": {}},
+        {"checkpoint": "x"},
+        {"checkpoint_id": {}},
+    ],
+)
 def test_a_wrong_value_is_unprocessable_and_named(
     api: APIClient, thread: Thread, body: dict[str, Any]
 ) -> None:
@@ -217,7 +229,8 @@ def test_a_namespace_that_is_not_there_is_no_server_error(
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_edits_at_once_none_is_lost(api: APIClient, thread: Thread) -> None:
-    at_once(*[partial(edit, APIClient(), thread, values={"log": [str(n)]}, as_node="after") for n in range(6)])
+    edits = [partial(edit, APIClient(), thread, values={"log": [str(n)]}, as_node="after") for n in range(6)]
+    at_once(*edits)
     log = state(api, thread)["values"]["log"]
     checkpointer.delete([str(thread.pk)])
     assert sorted(log) == [str(n) for n in range(6)]

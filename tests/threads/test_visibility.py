@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from pytest_django import Settings
-from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from threads.models import Thread
@@ -51,7 +50,7 @@ def supervisor(django_user_model: type[User]) -> User:
     return user
 
 
-def request(api: APIClient, method: str, path: str) -> Response:
+def request(api: APIClient, method: str, path: str) -> Any:
     if method == "get":
         return api.get(path)
     return getattr(api, method)(path, BODY)

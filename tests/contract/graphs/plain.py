@@ -78,14 +78,15 @@ async def be_quiet(state: EchoState) -> EchoState:
 
 
 def show_config(state: SeenState, config: RunnableConfig) -> SeenState:
-    """What the node was called with; of values that are no JSON, and of dicts, the type."""
-
-    def shown(value: Any) -> Any:
-        return value if isinstance(value, (str, int, list, type(None))) else str(type(value))
-
+    """What the node was called with, without what LangGraph keeps for itself; of dicts the type."""
+    configurable = {
+        key: str(type(value)) if isinstance(value, dict) else value
+        for key, value in config["configurable"].items()
+        if not key.startswith("__pregel_")
+    }
     return {
         "seen": {
-            "configurable": {key: shown(value) for key, value in config["configurable"].items()},
+            "configurable": configurable,
             "metadata": dict(config["metadata"]),
             "tags": config.get("tags"),
             "recursion_limit": config.get("recursion_limit"),

@@ -1,0 +1,70 @@
+"""The queue as models use it: in Django's transaction, in whatever process.
+
+In a worker, procrastinate's own app has connections of its own, and what it defers there is not undone with a
+transaction of Django's.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import connection
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.jobs import Job
+from procrastinate.manager import JobManager
+
+_queue = JobManager(DjangoConnector())
+
+# Tasks are named here, for they live above the models, and only workers need them.
+EXECUTE = "runs.execute"
+START = "runs.start"
+DELIVER_WEBHOOK = "runs.deliver_webhook"
+
+
+def defer(task: str, run_id: object, *, lock: str | None = None, schedule_at: datetime | None = None) -> int:
+    """Queue a task for a run; returns the job's id."""
+    job = Job(
+        id=None,
+        queue="default",
+        lock=lock,
+        queueing_lock=None,
+        task_name=task,
+        task_kwargs={"run_id": str(run_id)},
+        scheduled_at=schedule_at,
+    )
+    deferred = _queue.defer_job(job)
+    assert deferred.id is not None
+    return deferred.id
+
+
+def stop(job_id: int) -> None:
+    """Delete a job that waits; have one that is being worked on cancelled by its worker."""
+    _queue.cancel_job_by_id(job_id, abort=True, delete_job=True)
+
+
+# Both in one statement, so that of several workers that find a job lost only one takes it back.
+TAKE_BACK = """
+WITH lost AS (
+    UPDATE procrastinate_jobs j
+    SET status = 'todo', worker_id = NULL, abort_requested = false, attempts = attempts + 1
+    WHERE j.status = 'doing' AND NOT EXISTS (
+        SELECT 1 FROM procrastinate_workers w
+        WHERE w.id = j.worker_id AND w.last_heartbeat > now() - make_interval(secs => %s)
+    )
+    RETURNING j.id
+), runs AS (
+    UPDATE runs_run r SET status = 'pending', updated_at = now()
+    FROM lost WHERE r.job_id = lost.id AND r.status = 'running'
+)
+SELECT id FROM lost
+"""
+
+
+def take_back(silent_seconds: float) -> list[int]:
+    """Queue again, and first in their lines, the jobs of workers that have been silent for so long.
+
+    Their runs are pending again; what a lost worker may still write is fenced off by the run's attempt.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_BACK, [silent_seconds])
+        return [job_id for (job_id,) in cursor.fetchall()]

@@ -1,0 +1,133 @@
+"""The OpenAPI document says what the server does: requests made from it are answered as it says."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+EXAMPLES = 12
+SECONDS = 20
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+PATHS: dict[str, dict[str, Any]] = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+OPERATIONS = [(method.upper(), path) for path, methods in PATHS.items() for method in methods]
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+Known = dict[str, list[str]]
+
+
+@pytest.fixture(scope="session")
+def known(live_more: str) -> Known:
+    """What may stand in paths: things that exist, one that does not, and no id at all."""
+    with httpx.Client(base_url=live_more, timeout=30) as client:
+        thread = client.post("/threads", json={}).json()["thread_id"]
+        body = {"assistant_id": "echo", "input": {"text": "x"}}
+        run = client.post(f"/threads/{thread}/runs", json=body).json()["run_id"]
+        state = client.get(f"/threads/{thread}/state").json()
+    return {
+        "thread_id": [thread, thread, UNKNOWN, "bad"],
+        "run_id": [run, UNKNOWN, "bad"],
+        "assistant_id": ["echo", "sub", UNKNOWN, "bad"],
+        "checkpoint_id": [state["checkpoint_id"], UNKNOWN, "bad"],
+        "namespace": ["child", "bad"],
+    }
+
+
+@pytest.fixture(scope="session")
+def schema(live_more: str) -> Any:
+    return schemathesis.openapi.from_url(f"{live_more}/openapi.json")
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_an_operation_answers_as_its_documentation_says(
+    schema: Any, known: Known, method: str, path: str
+) -> None:
+    operation = schema[path][method]
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def check(case: Any) -> None:
+        meet_what_is_there(case, known)
+        case.call_and_validate(checks=CHECKS, timeout=SECONDS)
+
+    check()
+
+
+def meet_what_is_there(case: Any, known: Known) -> None:
+    """Let the request name things that exist, most of the time; a run's graph ends soon."""
+    for name, value in (case.path_parameters or {}).items():
+        case.path_parameters[name] = choice(known[name], value)
+    if isinstance(case.body, dict) and "assistant_id" in case.body:
+        case.body["assistant_id"] = choice(["echo", "fails", "bad"], case.body["assistant_id"])
+        case.body.pop("after_seconds", None)
+
+
+def choice(values: list[str], made_up: object) -> str:
+    """One of the values, the same whenever the same was made up."""
+    return values[zlib.crc32(repr(made_up).encode()) % len(values)]
+
+
+def documented() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for method, path in OPERATIONS:
+        yield method, path, PATHS[path][method.lower()]
+
+
+def test_every_operation_has_an_id_of_its_own() -> None:
+    ids = [operation.get("operationId") for _, _, operation in documented()]
+    assert all(ids)
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_operation_documents_what_it_answers_when_it_succeeds() -> None:
+    wrong = {
+        f"{method} {path}"
+        for method, path, operation in documented()
+        if not {"200", "204"} & operation["responses"].keys() or "201" in operation["responses"]
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_an_operation_documents_its_errors(method: str, path: str) -> None:
+    responses = PATHS[path][method.lower()]["responses"]
+    assert expected_errors(method, path) <= responses.keys()
+
+
+@cache
+def expected_errors(method: str, path: str) -> frozenset[str]:
+    operation = PATHS[path][method.lower()]
+    errors = set()
+    if "{" in path:
+        errors |= {"404", "422"}
+    if operation.get("requestBody") or any(p["in"] == "query" for p in operation.get("parameters", [])):
+        errors.add("422")
+    if path.endswith(("/runs", "/runs/stream")) and method == "POST":
+        errors.add("409")
+    if method == "POST" and path in ("/threads", "/threads/{thread_id}/state"):
+        errors |= {"400", "409"}
+    return frozenset(errors)
