@@ -89,7 +89,7 @@ class GraphRegistry:
     def _loaded(self, graph_id: str) -> Pregel | Factory:
         target = self._targets()[graph_id]
         if not isinstance(target, str):
-            return _usable(graph_id, target)
+            return _usable_object(graph_id, target)
         if not conf.SKEINO_GRAPHS:
             prepare_environment(conf.SKEINO_LANGGRAPH_JSON)
         return _load(graph_id, target, conf.SKEINO_LANGGRAPH_JSON.parent)
@@ -197,6 +197,10 @@ def _usable(graph_id: str, loaded: Any) -> Pregel | Factory:
     raise GraphLoadError(
         f'Graph "{graph_id}" is a {type(loaded).__name__}, not a graph or a function making one.'
     )
+
+
+# For graphs that a setting holds: a StateGraph is compiled once.
+_usable_object = cache(_usable)
 
 
 def _compiled(graph_id: str, built: Any) -> Pregel:

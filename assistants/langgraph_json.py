@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,9 @@ class Cors(TypedDict, total=False):
     max_age: int | None
 
 
+CORS: TypeAdapter[Cors | None] = TypeAdapter(Cors | None)
+
+
 class CorsSettings(TypedDict):
     origins: list[str]
     origin_regexes: list[str]
@@ -97,16 +101,24 @@ HEADERS = [
 def read(path: Path) -> LanggraphJson:
     """Read and check the file.
 
-    Raises LanggraphJsonError with one line that names the file and what is wrong in it.
+    Raises LanggraphJsonError with one line that names the file and what is wrong in it. What was read is
+    kept until the file changes.
     """
     try:
-        document = json.loads(path.read_text())
+        stat = path.stat()
+        return _read(path, stat.st_mtime_ns, stat.st_size)
     except FileNotFoundError as exc:
         raise LanggraphJsonError(
             f"{path} does not exist; set LANGGRAPH_JSON to your langgraph.json."
         ) from exc
     except OSError as exc:
         raise LanggraphJsonError(f"{path} cannot be read: {exc.strerror}.") from exc
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, modified: int, size: int) -> LanggraphJson:
+    try:
+        document = json.loads(path.read_text())
     except ValueError as exc:
         raise LanggraphJsonError(f"{path} is not valid JSON: {exc}.") from exc
     if not isinstance(document, dict):
@@ -153,7 +165,7 @@ def _dependencies(path: Path, document: dict[str, Any]) -> list[str]:
 def _http(path: Path, document: dict[str, Any]) -> dict[str, Any]:
     http = _typed(path, document, "http", (dict,), {}) or {}
     try:
-        TypeAdapter(Cors | None).validate_python(http.get("cors"))
+        CORS.validate_python(http.get("cors"))
     except ValidationError as exc:
         reason = exc.errors()[0]
         where = ".".join(str(part) for part in ("http.cors", *reason["loc"]) if part != "Cors")

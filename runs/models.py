@@ -16,7 +16,7 @@ from runs.events import END, notify
 from runs.exceptions import InvalidRunId, RunLost, RunNotFound
 from threads import checkpointer
 from threads.encoding import encode
-from threads.exceptions import ThreadBusy, ThreadNotFound
+from threads.exceptions import ThreadBusy
 from threads.fields import JSONField
 from threads.models import Thread
 from threads.state import Outcome
@@ -60,10 +60,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         ThreadBusy when other runs are active and the strategy is not to wait for them, ThreadNotFound when
         the thread has just been deleted.
         """
-        try:
-            thread = Thread.objects.without_values().select_for_update().get(pk=thread.pk)
-        except Thread.DoesNotExist as exc:
-            raise ThreadNotFound(thread.pk) from exc
+        thread = Thread.objects.without_values().lock(thread.pk)
         if (
             multitask_strategy != Run.MultitaskStrategy.ENQUEUE
             and self.filter(thread=thread).active().exists()
@@ -213,7 +210,7 @@ class Run(models.Model):
         Does nothing if it has ended. Locks the thread's row. A run that is cancelled ends ``interrupted``.
         """
         with transaction.atomic():
-            thread = Thread.objects.only("ttl_minutes").select_for_update().get(pk=self.thread_id)
+            thread = Thread.objects.only("ttl_minutes").lock(self.thread_id)
             now = timezone.now()
             was_waiting = Run.objects.filter(pk=self.pk, status=Run.Status.PENDING).update(
                 status=Run.Status.INTERRUPTED, finished_at=now, updated_at=now
@@ -227,6 +224,14 @@ class Run(models.Model):
     def stop_job(self) -> None:
         """Take the run's job out of the queue, or have its worker stop it. The run itself stays as it is."""
         jobs.stop(self.job_id)
+
+    def abandon(self) -> None:
+        """Before the run is deleted: stop it, and free its thread if it was the last. Locks the thread's row."""
+        thread = Thread.objects.select_for_update().filter(pk=self.thread_id, status=Thread.Status.BUSY)
+        if thread.exists() and Run.objects.filter(pk=self.pk).active().exists():
+            self.stop_job()
+            if not Run.objects.filter(thread=self.thread_id).active().exclude(pk=self.pk).exists():
+                thread.update(status=Thread.Status.IDLE)
 
     def clean_up_after_thread(self) -> None:
         """Delete the checkpoints that this run still wrote while its thread was being deleted."""

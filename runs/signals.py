@@ -11,6 +11,6 @@ from runs.models import Run
 
 
 @receiver(pre_delete, sender=Run)
-def stop_job(instance: Run, **kwargs: Any) -> None:
+def abandon_run(instance: Run, **kwargs: Any) -> None:
     """In the transaction of the deletion: a run that waits leaves the queue, one that executes is stopped."""
-    instance.stop_job()
+    instance.abandon()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
@@ -40,7 +41,8 @@ def first_error(errors: Any, path: str = "") -> str:
         key, value = next(iter(errors.items()))
         return first_error(value, path if key == "non_field_errors" else f"{path}.{key}".lstrip("."))
     if isinstance(errors, list):
-        return first_error(errors[0], path)
+        index, error = next((i, e) for i, e in enumerate(errors) if e)  # items without an error are empty
+        return first_error(error, f"{path}.{index}".lstrip(".") if isinstance(error, (dict, list)) else path)
     return f"{path}: {errors}" if path else str(errors)
 
 
@@ -52,7 +54,7 @@ def catch_all(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         if candidate and candidate != path and _has_route(candidate):
             query = request.META.get("QUERY_STRING", "")
             prefix = request.META.get("SCRIPT_NAME", "")
-            return TemporaryRedirect(f"{prefix}{candidate}{'?' if query else ''}{query}")
+            return TemporaryRedirect(f"{prefix}{quote(candidate)}{'?' if query else ''}{query}")
     return JsonResponse(NOT_FOUND, status=404)
 
 

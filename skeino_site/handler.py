@@ -13,6 +13,7 @@ import contextvars
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from os import SEEK_END
 from typing import Any, ParamSpec, TypeVar
 
 from django.core import signals
@@ -61,10 +62,18 @@ class ThreadedASGIHandler(ASGIHandler):
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
         request, refusal = self.create_request(scope, body)
-        response: HttpResponseBase = self.get_response(request) if request else refusal  # type: ignore[assignment]
+        response: HttpResponseBase = self.get_response(request) if request else refusal
         if not response.streaming:
             response.close()
         return response
+
+    def create_request(self, scope: Any, body_file: Any) -> Any:
+        request, refusal = super().create_request(scope, body_file)
+        if request is not None and not request.META.get("CONTENT_LENGTH"):
+            # A chunked body has no length, and REST framework takes that for no body.
+            request.META["CONTENT_LENGTH"] = str(body_file.seek(0, SEEK_END))
+            body_file.seek(0)
+        return request, refusal
 
     async def _send_at_leisure(self, response: HttpResponseBase, send: Any) -> None:
         if isinstance(response, AnswerWhenEnded):

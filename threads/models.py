@@ -52,6 +52,13 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
             raise ThreadNotFound(thread_id)
         return found
 
+    def lock(self, thread_id: uuid.UUID) -> Thread:
+        """The thread with its row locked until the transaction ends. Raises ThreadNotFound."""
+        thread = self.select_for_update(of=("self",)).filter(pk=thread_id).first()
+        if thread is None:
+            raise ThreadNotFound(thread_id)
+        return thread
+
     def find_or_open(self, thread_id: str | uuid.UUID, *, user: AbstractUser | AnonymousUser) -> Thread:
         """One thread by its id, made if there is none. Raises as ``find``, for other users' threads too."""
         try:
@@ -102,7 +109,7 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
     ) -> Page[Thread]:
         """A page of those that meet every condition, newest first unless told otherwise. One query."""
         found = self
-        if ids:
+        if ids is not None:
             found = found.filter(pk__in=ids)
         if metadata:
             found = found.filter(metadata__contains=metadata)
@@ -234,9 +241,10 @@ class Thread(models.Model):
     def copy(self, user: AbstractUser | AnonymousUser, *, history: bool) -> Thread:
         """A new thread of the user's with this one's state; its runs stay behind.
 
-        Locks this thread's row. Its metadata says where it comes from, under ``forked_from``.
+        Locks this thread's row. Its metadata says where it comes from, under ``forked_from``. Raises
+        ThreadNotFound if the thread has just been deleted.
         """
-        source = Thread.objects.select_for_update(of=("self",)).get(pk=self.pk)
+        source = Thread.objects.lock(self.pk)
         paused = Thread.Status.INTERRUPTED if source.interrupts else Thread.Status.IDLE
         target = Thread.objects.create(
             owner=user if user.is_authenticated else None,  # type: ignore[misc]

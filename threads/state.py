@@ -22,7 +22,7 @@ from threads.checkpointer import DjangoSaver
 from threads.encoding import EncodedJSON, encode_for_jsonb
 from threads.exceptions import InvalidStateUpdate, ThreadBusy, ThreadHasNoGraph
 from threads.models import Thread
-from threads.visibility import hidden_keys
+from threads.visibility import Visibility
 
 NEVER_RUN: dict[str, Any] = {
     "values": {},
@@ -54,7 +54,7 @@ class Outcome:
         interrupts = {task.id: list(task.interrupts) for task in snapshot.tasks if task.interrupts}
         return cls(
             thread_status=Thread.Status.INTERRUPTED if snapshot.next else Thread.Status.IDLE,
-            values=encode_for_jsonb(visible(snapshot.values, graph)),
+            values=encode_for_jsonb(Visibility(graph).of_state((), snapshot.values)),
             interrupts=encode_for_jsonb(interrupts) if interrupts else None,
         )
 
@@ -67,7 +67,7 @@ def read(
     if graph is not None:
         snapshot = graph.get_state(_config(thread, checkpoint), subgraphs=subgraphs)
         if snapshot.created_at:
-            return as_wire(snapshot, graph)
+            return as_wire(snapshot, Visibility(graph))
     if not (checkpoint and checkpoint.get("checkpoint_id")):
         return NEVER_RUN
     named = {"checkpoint_id": checkpoint["checkpoint_id"], "thread_id": str(thread.pk)}
@@ -90,9 +90,9 @@ def history(
     if graph is None:
         return
     until = RunnableConfig(configurable={"checkpoint_id": before}) if before else None
-    config = _config(thread, checkpoint)
+    config, visibility = _config(thread, checkpoint), Visibility(graph)
     for snapshot in graph.get_state_history(config, filter=metadata, before=until, limit=limit):
-        yield as_wire(snapshot, graph)
+        yield as_wire(snapshot, visibility)
 
 
 @transaction.atomic
@@ -116,14 +116,15 @@ def apply(
     thread: Thread, supersteps: Sequence[Sequence[StateUpdate]], *, checkpoint: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Write supersteps of updates to the thread's state; returns the last one's checkpoint. As ``update``."""
-    thread = Thread.objects.without_values().select_for_update().get(pk=thread.pk)
+    thread = Thread.objects.without_values().lock(thread.pk)
     if thread.status == Thread.Status.BUSY:
         raise ThreadBusy
-    graph = _graph(thread, registry.default_id())
+    graph_id = thread.graph_id or registry.default_id()
+    graph = _graph(thread, graph_id)
     if graph is None:
         raise ThreadHasNoGraph(thread.pk)
     config = _config(thread, checkpoint)
-    config["metadata"] = {"graph_id": thread.graph_id or registry.default_id(), "thread_id": str(thread.pk)}
+    config["metadata"] = {"graph_id": graph_id, "thread_id": str(thread.pk)}
     try:
         written = graph.bulk_update_state(config, supersteps)
     except (DatabaseError, psycopg.Error):
@@ -131,18 +132,20 @@ def apply(
     except Exception as exc:  # whatever a graph's reducers and branches raise at values they do not expect
         raise InvalidStateUpdate(f"{exc}" or type(exc).__name__) from exc
     thread.settle(Outcome.of(graph.get_state(_config(thread)), graph), busy=False, now=timezone.now())
+    if thread.graph_id is None:
+        thread.patch(metadata={"graph_id": graph_id})
     found = _checkpoint(written) or {}
     return {"checkpoint": found, "configurable": found, "checkpoint_map": None, **found}
 
 
-def as_wire(snapshot: StateSnapshot, graph: Any) -> dict[str, Any]:
-    """A snapshot as the API shows it."""
+def as_wire(snapshot: StateSnapshot, visibility: Visibility) -> dict[str, Any]:
+    """A snapshot as the API shows it: of the graph itself, or of a subgraph, which its config names."""
     checkpoint, parent = _checkpoint(snapshot.config), _checkpoint(snapshot.parent_config)
-    subgraphs = dict(graph.get_subgraphs()) if any(task.state for task in snapshot.tasks) else {}
+    namespace = tuple(filter(None, str((checkpoint or {}).get("checkpoint_ns", "")).split("|")))
     return {
-        "values": visible(snapshot.values, graph),
+        "values": visibility.of_state(namespace, snapshot.values),
         "next": list(snapshot.next),
-        "tasks": [_task(task, graph, subgraphs.get(task.name, graph)) for task in snapshot.tasks],
+        "tasks": [_task(task, namespace, visibility) for task in snapshot.tasks],
         "metadata": snapshot.metadata,
         "created_at": snapshot.created_at,
         "checkpoint": checkpoint,
@@ -151,14 +154,6 @@ def as_wire(snapshot: StateSnapshot, graph: Any) -> dict[str, Any]:
         "checkpoint_id": checkpoint and checkpoint["checkpoint_id"],
         "parent_checkpoint_id": parent and parent["checkpoint_id"],
     }
-
-
-def visible(values: Any, graph: Any) -> Any:
-    """A state, or an update of one, without the keys that the graph keeps to itself."""
-    hidden = hidden_keys(graph)
-    if not hidden or not isinstance(values, dict):
-        return values
-    return {key: value for key, value in values.items() if key not in hidden}
 
 
 def _graph(thread: Thread, default: str | None = None) -> Pregel | None:
@@ -175,8 +170,8 @@ def _config(thread: Thread, checkpoint: dict[str, Any] | None = None) -> Runnabl
     return RunnableConfig(configurable={"checkpoint_ns": "", **chosen, "thread_id": str(thread.pk)})
 
 
-def _task(task: PregelTask, graph: Any, subgraph: Any) -> dict[str, Any]:
-    nested = task.state
+def _task(task: PregelTask, namespace: tuple[str, ...], visibility: Visibility) -> dict[str, Any]:
+    nested: Any = task.state
     is_state = isinstance(nested, StateSnapshot)
     return {
         "id": task.id,
@@ -184,15 +179,10 @@ def _task(task: PregelTask, graph: Any, subgraph: Any) -> dict[str, Any]:
         "path": list(task.path),
         "error": repr(task.error) if isinstance(task.error, BaseException) else task.error,
         "interrupts": list(task.interrupts),
-        "checkpoint": None if nested is None or is_state else _checkpoint(nested),  # type: ignore[arg-type]
-        "state": visible_nested(as_wire(nested, subgraph), graph) if is_state else None,  # type: ignore[arg-type]
-        "result": visible(task.result, graph),
+        "checkpoint": None if nested is None or is_state else _checkpoint(nested),
+        "state": as_wire(nested, visibility) if is_state else None,
+        "result": visibility.of_state(namespace, task.result),
     }
-
-
-def visible_nested(state: dict[str, Any], graph: Any) -> dict[str, Any]:
-    """A subgraph's state, without what the graph around it keeps to itself either."""
-    return {**state, "values": visible(state["values"], graph)}
 
 
 def _checkpoint(config: RunnableConfig | None) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from threads import state
 from threads.conf import conf
 from threads.models import Thread
 from threads.serializers import (
+    CheckpointChoiceSerializer,
     CopyQuerySerializer,
     HistoryQuerySerializer,
     HistorySearchSerializer,
@@ -126,8 +127,9 @@ class ThreadStateViewSet(ThreadViews):
     def at(self, request: Request, thread_id: str, checkpoint_id: str) -> Response:
         """The thread's state at a checkpoint."""
         thread = self.thread(thread_id)
+        checkpoint = self.valid(CheckpointChoiceSerializer, {"checkpoint_id": checkpoint_id})
         query = self.valid(StateQuerySerializer, request.query_params)
-        return Response(state.read(thread, checkpoint={"checkpoint_id": checkpoint_id}, **query))
+        return Response(state.read(thread, checkpoint=checkpoint, **query))
 
     @extend_schema(
         operation_id="post_thread_state_at_checkpoint",

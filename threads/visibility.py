@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from typing import Any
 
+from langchain_core.messages import BaseMessage
 from langgraph.pregel import Pregel
+from pydantic import BaseModel
 
 
 class Visibility:
@@ -28,20 +31,33 @@ class Visibility:
             return state
         if isinstance(state, (list, tuple)):  # several updates of one node
             return [self.of_state(namespace, update) for update in state]
-        if not isinstance(state, dict):
-            return state
-        hidden = self._hidden | self._hidden_in.get(_nodes(namespace), set())
-        return {key: value for key, value in state.items() if key not in hidden}
+        return _without(state, self._hidden_at(namespace))
 
     def of_anything(self, value: Any) -> Any:
         """Values whose place in the graph is not known: keys hidden anywhere are left out everywhere."""
         if not self._all_hidden:
             return value
-        if isinstance(value, dict):
-            return {k: self.of_anything(v) for k, v in value.items() if k not in self._all_hidden}
         if isinstance(value, (list, tuple)):
             return [self.of_anything(item) for item in value]
-        return value
+        shown = _without(value, self._all_hidden)
+        return {k: self.of_anything(v) for k, v in shown.items()} if isinstance(shown, dict) else shown
+
+    def _hidden_at(self, namespace: tuple[str, ...]) -> set[str]:
+        """What the graph at the namespace hides, and all graphs around it."""
+        nodes = [part.partition(":")[0] for part in namespace]
+        around = ("|".join(nodes[: depth + 1]) for depth in range(len(nodes)))
+        return self._hidden.union(*(self._hidden_in.get(name, set()) for name in around))
+
+
+def _without(state: Any, hidden: set[str]) -> Any:
+    """A dict, or an object as a dict of its fields, without the hidden keys. Messages have none to hide."""
+    if isinstance(state, BaseModel) and not isinstance(state, BaseMessage):
+        state = dict(state)
+    elif is_dataclass(state) and not isinstance(state, type):
+        state = {field.name: getattr(state, field.name) for field in fields(state)}
+    if not isinstance(state, dict):
+        return state
+    return {key: value for key, value in state.items() if key not in hidden}
 
 
 def hidden_keys(graph: Any) -> set[str]:
@@ -51,8 +67,3 @@ def hidden_keys(graph: Any) -> set[str]:
         return set()
     channels = graph.stream_channels_asis
     return set(channels if not isinstance(channels, str) else [channels]) - set(outputs)
-
-
-def _nodes(namespace: tuple[str, ...]) -> str:
-    """``("child:ID", "grandchild:ID")`` as ``child|grandchild``."""
-    return "|".join(part.partition(":")[0] for part in namespace)

@@ -167,3 +167,12 @@ async def test_a_failure_is_an_event(client: LangGraphClient, thread_id: str) ->
     assert parts[-1].data == {"error": "ValueError", "message": "boom: x"}
     run: Any = await client.runs.get(thread_id, parts[0].data["run_id"])
     assert (run["status"], run["error"]) == ("error", parts[-1].data)
+
+
+async def test_a_failed_run_is_over_when_its_error_is_told(client: LangGraphClient, thread_id: str) -> None:
+    for _ in range(5):
+        stream: Any = client.runs.stream(thread_id, "fails", input={"text": "x"}, stream_mode="updates")
+        run_id = (await anext(stream)).data["run_id"]
+        assert (await anext(stream)).event == "error"
+        assert (await client.runs.get(thread_id, run_id))["status"] == "error"
+        await stream.aclose()

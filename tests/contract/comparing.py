@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cache
 from typing import Any
 
 from tests.contract.masks import ANYTHING, ID, REST, SYMBOL, TEXT, TIME, TIME_MASK, each_string
@@ -24,6 +25,41 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.what} (recorded: {_short(self.recorded)}; here: {_short(self.here)})"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference that is meant. ``here`` says what this server does, ``why`` gives the reason.
+
+    ``where`` names exchanges, as recording/number, and ``what`` findings, a line each. ``*`` is anything.
+    """
+
+    here: str
+    why: str
+    where: str
+    what: str
+
+    @property
+    def places(self) -> list[str]:
+        return self.where.split()
+
+    @property
+    def findings(self) -> list[str]:
+        return [line.strip() for line in self.what.strip().splitlines()]
+
+    def covers(self, exchange: str, finding: Finding) -> bool:
+        return any(matches(place, exchange) for place in self.places) and any(
+            matches(what, finding.what) for what in self.findings
+        )
+
+
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, text.split("*"))))
+
+
+def matches(pattern: str, text: str) -> bool:
+    return _pattern(pattern).fullmatch(text) is not None
 
 
 class UnknownId(LookupError):
@@ -81,7 +117,7 @@ class Comparison:
     def _paired(
         self, where: str, recorded: dict[str, Any], here: dict[str, Any]
     ) -> tuple[list[tuple[str, str]], list[str], list[str]]:
-        """Which keys belong together: those that are equal, and ids whose values have the least differences."""
+        """Which keys belong together: those that are equal, and ids whose values differ the least."""
         pairs = [(key, key) for key in recorded if key in here]
         left = [key for key in recorded if key not in here and key != REST]
         extra = [key for key in here if key not in recorded]
@@ -116,7 +152,8 @@ class Comparison:
         if found is None:
             return False
         symbols = SYMBOL.findall(recorded)
-        return all([self.bind(symbol, key) for symbol, key in zip(symbols, found.groups(), strict=True)])
+        bound = [self.bind(symbol, key) for symbol, key in zip(symbols, found.groups(), strict=True)]
+        return all(bound)
 
     def _pattern(self, recorded: str) -> re.Pattern[str]:
         parts = MARK.split(recorded)

@@ -63,7 +63,10 @@ SKIPPED: dict[str, set[int]] = {
 }
 
 # Shorter waits than those that were recorded.
-SHORTER = {("13_heartbeat_delay_webhook", 2): ('"12"', '"6"'), ("13_heartbeat_delay_webhook", 6): (": 3", ": 1")}
+SHORTER = {
+    ("13_heartbeat_delay_webhook", 2): ('"12"', '"6"'),
+    ("13_heartbeat_delay_webhook", 6): (": 3", ": 1"),
+}
 
 # Ids that stand in a part of an answer that the transcript leaves out: in which exchange's answer, and where.
 HIDDEN_IDS: dict[str, dict[str, tuple[int, list[str | int]]]] = {

@@ -120,6 +120,6 @@ def _each(value: Any, before: Any, change: Any) -> Any:
         known = before if isinstance(before, dict) else {}
         return {key: change(item, known.get(key)) for key, item in value.items()}
     if isinstance(value, list):
-        known = before if isinstance(before, list) else []
-        return [change(item, known[i] if i < len(known) else None) for i, item in enumerate(value)]
+        items = before if isinstance(before, list) else []
+        return [change(item, items[i] if i < len(items) else None) for i, item in enumerate(value)]
     return value

@@ -106,10 +106,10 @@ class Replay:
                 yield Finding(f"header {name} differs", expected, here)
 
     def _answer(self, recorded: Recorded, response: httpx.Response) -> Iterator[Finding]:
-        try:
-            here = response.json() if response.content else None
-        except ValueError:
-            here = response.text
+        here: Any = None
+        if response.content:
+            is_json = response.headers["content-type"].startswith("application/json")
+            here = response.json() if is_json else response.text
         if recorded.length is not None and len(here) != recorded.length:
             yield Finding("answer[] length", recorded.length, len(here))
         yield from self._comparison.values("answer", recorded.answer, here)

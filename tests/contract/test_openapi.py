@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-EXAMPLES = 12
+EXAMPLES = 25
 SECONDS = 20
 CHECKS = [
     not_a_server_error,

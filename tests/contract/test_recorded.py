@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.contract import record, recordings, transcripts
-from tests.contract.comparing import Finding
-from tests.contract.differences import DIFFERENCES, Difference, matches
+from tests.contract.comparing import Difference, Finding, matches
+from tests.contract.differences import DIFFERENCES
 from tests.contract.replaying import Replay
 
 Replays = Callable[[str], Replay]
@@ -53,10 +53,10 @@ def test_every_listed_difference_is_still_one(
 def stale(difference: Difference, findings: list[tuple[str, Finding]]) -> Iterator[str]:
     """The parts of the difference that nothing shows any more."""
     covered = [(exchange, finding) for exchange, finding in findings if difference.covers(exchange, finding)]
-    for place in difference.where:
+    for place in difference.places:
         if not any(matches(place, exchange) for exchange, _ in covered):
             yield place
-    for what in difference.what:
+    for what in difference.findings:
         if not any(matches(what, finding.what) for _, finding in covered):
             yield what
 

@@ -97,9 +97,7 @@ def test_trap_4_a_subgraphs_events_are_named_with_a_bar_for_a_single_mode_too(
 def test_trap_5_an_interrupt_is_in_values_and_updates_and_on_the_thread_and_its_run_is_a_success(
     client: httpx.Client, thread: str
 ) -> None:
-    found = stream(
-        client, thread, "interrupting", input={"text": "x"}, stream_mode=["values", "updates"]
-    )
+    found = stream(client, thread, "interrupting", input={"text": "x"}, stream_mode=["values", "updates"])
     expected = {"question": "approve?", "text": "x"}
     assert data(found, "values")[-1]["__interrupt__"][0]["value"] == expected
     assert data(found, "updates")[-1]["__interrupt__"][0]["value"] == expected
@@ -215,7 +213,7 @@ def test_trap_11_enqueued_runs_wait_for_their_turn(client: httpx.Client, busy: s
 
 def test_trap_12_an_empty_goto_and_an_empty_config_say_nothing(client: httpx.Client, thread: str) -> None:
     stream(client, thread, "interrupting", input={"text": "x"})
-    command = {"resume": "yes", "goto": [], "update": None}
+    command: dict[str, Any] = {"resume": "yes", "goto": [], "update": None}
     stream(client, thread, "interrupting", command=command, config={"configurable": {}})
     assert get(client, thread)["values"] == {"text": "x", "answer": "yes", "done": True}
 
@@ -271,6 +269,14 @@ def test_trap_14_a_run_goes_on_when_its_client_leaves(client: httpx.Client, thre
         pass
     stream(client, thread, "echo", input={"text": "after it"})
     assert [run["status"] for run in get(client, f"{thread}/runs")] == ["success", "success"]
+
+
+def test_trap_14_a_run_ends_with_its_client_where_asked_to(client: httpx.Client, thread: str) -> None:
+    body = {"assistant_id": "quiet", "input": {"text": "20"}, "on_disconnect": "cancel"}
+    with client.stream("POST", f"{thread}/runs/stream", json=body) as response:
+        next(response.iter_bytes())
+    stream(client, thread, "echo", input={"text": "after it"})
+    assert [run["status"] for run in get(client, f"{thread}/runs")] == ["success", "interrupted"]
 
 
 def test_trap_15_metadata_is_merged_and_a_run_stamps_its_thread(client: httpx.Client, thread: str) -> None:

@@ -51,8 +51,8 @@ def read(path: Path) -> list[Exchange]:
 
 def _numbered(text: str) -> Iterator[Exchange]:
     parts = EXCHANGE.split(text)
-    for number, label, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
-        first, *notes = NOTE.split(text)
+    for number, label, part in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        first, *notes = NOTE.split(part)
         exchange = Exchange(int(number), label.strip(), notes=[note.strip() for note in notes])
         _read_exchange(exchange, first)
         yield exchange
@@ -104,7 +104,7 @@ def frames(text: str) -> tuple[list[Frame], int]:
 
 
 def _unnumbered(text: str) -> Iterator[Exchange]:
-    """The other form: a stream as curl shows it, on a thread of its own, and then bodies with their answers."""
+    """The other form: a stream as curl shows it, on a thread of its own, then bodies with their answers."""
     stream, _, rest = text.partition("\n=== ")
     head, _, body = stream.partition("\n\n")
     headers = {found[1].lower(): found[2] for line in head.split("\n") if (found := HEADER.match(line))}
@@ -127,4 +127,3 @@ def _unnumbered(text: str) -> Iterator[Exchange]:
         exchange = Exchange(number, "", "POST", runs, body=body, status=int(found[1]) if found else 200)
         exchange.answer = answer.removesuffix(found[0]) if found else f"{answer}\n... [0 chars in all]"
         yield exchange
-

@@ -10,7 +10,8 @@ from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 ROOT = Path(__file__).parents[2]
-GRAPHS: dict[str, str] = json.loads((ROOT / "langgraph.json").read_text())["graphs"]
+ENTRIES = json.loads((ROOT / "langgraph.json").read_text())["graphs"]
+GRAPHS: dict[str, str] = {name: entry["path"] for name, entry in ENTRIES.items()}
 
 
 def load(target: str) -> CompiledStateGraph[Any, Any, Any, Any]:

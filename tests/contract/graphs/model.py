@@ -57,8 +57,8 @@ def _chunks(words: list[str]) -> Iterator[AIMessageChunk]:
         yield _piece(args='"Paris"}')
     for number, word in enumerate(words, 1):
         count = UsageMetadata(input_tokens=5, output_tokens=number, total_tokens=5 + number)
-        yield AIMessageChunk(word, usage_metadata=count if number == len(words) else None)
+        yield AIMessageChunk(content=word, usage_metadata=count if number == len(words) else None)
 
 
 def _piece(**call: Any) -> AIMessageChunk:
-    return AIMessageChunk("", tool_call_chunks=[tool_call_chunk(index=0, **call)])
+    return AIMessageChunk(content="", tool_call_chunks=[tool_call_chunk(index=0, **call)])

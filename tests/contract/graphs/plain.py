@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import operator
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from typing import Annotated, Any
 
 from langchain_core.runnables import RunnableConfig
@@ -43,7 +44,7 @@ def chain(schema: type, nodes: dict[str, Any], **options: Any) -> StateGraph[Any
     names = [START, *nodes, END]
     for name, node in nodes.items():
         builder.add_node(name, node)
-    for before, after in zip(names, names[1:], strict=False):
+    for before, after in pairwise(names):
         builder.add_edge(before, after)
     return builder
 

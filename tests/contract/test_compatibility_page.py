@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import re
+import uuid
+
+import httpx
+import pytest
+
+from tests.contract import page
+
+ROW = re.compile(r"^\| `([A-Z]+) (/\S*)` \| (yes|partly|no) \|", re.MULTILINE)
+OPERATIONS = ROW.findall(page.PAGE.read_text())
+
+
+def test_the_page_has_the_table_of_differences() -> None:
+    assert page.PAGE.read_text() == f"{page.kept()}{page.BEGIN}\n\n{page.made()}"
+
+
+@pytest.mark.parametrize(("method", "path", "here"), OPERATIONS)
+def test_an_operation_exists_if_and_only_if_the_page_says_so(
+    client: httpx.Client, method: str, path: str, here: str
+) -> None:
+    response = client.options(re.sub(r"\{\w+\}", str(uuid.uuid4()), path))
+    allowed = response.headers.get("allow", "").split(", ") if response.is_success else []
+    assert (method in allowed) == (here != "no")
+
+
+def test_the_page_names_every_operation(client: httpx.Client) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    documented = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    on_page = {(method, path) for method, path, _ in OPERATIONS}
+    assert documented - on_page == {("GET", "/api/health"), ("GET", "/api/initial-message")}
