@@ -226,12 +226,12 @@ class Run(models.Model):
         jobs.stop(self.job_id)
 
     def abandon(self) -> None:
-        """Before the run is deleted: stop it, and free its thread if it was the last. Locks the thread's row."""
-        thread = Thread.objects.select_for_update().filter(pk=self.thread_id, status=Thread.Status.BUSY)
-        if thread.exists() and Run.objects.filter(pk=self.pk).active().exists():
+        """Before the run is deleted: stop it, and free its thread if it was the last. Locks the thread."""
+        busy = Thread.objects.select_for_update().filter(pk=self.thread_id, status=Thread.Status.BUSY)
+        if busy.exists() and Run.objects.filter(pk=self.pk).active().exists():
             self.stop_job()
             if not Run.objects.filter(thread=self.thread_id).active().exclude(pk=self.pk).exists():
-                thread.update(status=Thread.Status.IDLE)
+                busy.update(status=Thread.Status.IDLE)
 
     def clean_up_after_thread(self) -> None:
         """Delete the checkpoints that this run still wrote while its thread was being deleted."""

@@ -9,7 +9,7 @@ from runs.addresses import AddressRefused, check_url
 from runs.models import Run
 from runs.stream_modes import DEFAULT, STREAM_MODES
 from threads import messages
-from threads.serializers import CommandSerializer
+from threads.serializers.commands import CommandSerializer
 
 MODE_SCHEMA = {"type": "string", "enum": list(STREAM_MODES)}
 

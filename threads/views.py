@@ -12,21 +12,23 @@ from rest_framework.viewsets import ViewSet
 from threads import state
 from threads.conf import conf
 from threads.models import Thread
-from threads.serializers import (
+from threads.serializers.states import (
     CheckpointChoiceSerializer,
-    CopyQuerySerializer,
     HistoryQuerySerializer,
     HistorySearchSerializer,
     StateAtCheckpointSerializer,
     StateQuerySerializer,
     StateUpdatedSerializer,
     StateUpdateSerializer,
+    ThreadStateSerializer,
+)
+from threads.serializers.threads import (
+    CopyQuerySerializer,
     ThreadCreateSerializer,
     ThreadPatchSerializer,
     ThreadQuerySerializer,
     ThreadSearchSerializer,
     ThreadSerializer,
-    ThreadStateSerializer,
 )
 from threads.supersteps import as_supersteps
 

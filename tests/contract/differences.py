@@ -248,7 +248,7 @@ DIFFERENCES = (
     ),
     Difference(
         here="A state edit on a thread without a graph uses the default assistant's.",
-        why=DOCUMENTED,
+        why="A thread can be filled before its first run.",
         where="03/14 03/64 03/71",
         what="""
             status 201 became 200

@@ -1,4 +1,4 @@
-"""The part of docs/compatibility.md that the table of differences makes: ``python -m tests.contract.page``."""
+"""Writes the table of differences into docs/compatibility.md: ``python -m tests.contract.page``."""
 
 from __future__ import annotations
 

@@ -152,6 +152,8 @@ NONSENSE: list[tuple[str, str, Any]] = [
     ("GET", "{thread}/runs?limit=-1&offset=x", None),
     ("GET", f"/assistants/{UNKNOWN}/graph?xray=-1", None),
     ("GET", "/assistants/echo/subgraphs/nope?recurse=true", None),
+    ("OPTIONS", "/docs", None),
+    ("QUERY", "/threads", None),
 ]
 
 
