@@ -20,7 +20,7 @@ class RunViewSet(WaitingViewSet):
     @extend_schema(
         operation_id="create_run",
         request=RunCreateSerializer,
-        responses=RunSerializer,
+        responses={200: RunSerializer},
         parameters=[
             OpenApiParameter("Location", str, "header", response=True, description="The run's path."),
             OpenApiParameter("X-Tokens-Used", int, "header", response=True, description="Tokens of the run."),

@@ -111,7 +111,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["skeino_site.parsers.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "skeino_site.renderers.Always",
     "DEFAULT_RENDERER_CLASSES": ["skeino_site.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "skeino_site.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "skeino_site.errors.exception_handler",
     "DATETIME_FORMAT": None,  # the renderer writes datetimes, with microseconds and offset
     "TEST_REQUEST_DEFAULT_FORMAT": "json",

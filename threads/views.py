@@ -45,7 +45,9 @@ class ThreadViews(ViewSet):
 
 @extend_schema(tags=["Threads"])
 class ThreadViewSet(ThreadViews):
-    @extend_schema(operation_id="create_thread", request=ThreadCreateSerializer, responses=ThreadSerializer)
+    @extend_schema(
+        operation_id="create_thread", request=ThreadCreateSerializer, responses={200: ThreadSerializer}
+    )
     @transaction.atomic
     def create(self, request: Request) -> Response:
         """Create a thread, with a state if ``supersteps`` are given: both or neither."""

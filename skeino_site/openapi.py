@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+
+
+class ErrorSerializer(serializers.Serializer[None]):
+    """Why a request was refused."""
+
+    detail = serializers.CharField()
+    errors = serializers.DictField(  # type: ignore[assignment]
+        required=False, help_text="By field, where the body or query is at fault."
+    )
+
+
+DESCRIPTIONS = {
+    "400": "The graph refuses it.",
+    "403": "Not without an account that may.",
+    "404": "There is none, or none that you may see.",
+    "409": "It exists already, or a run is active on the thread.",
+    "413": "The body is too large.",
+    "422": "The body, the query or an id is not valid.",
+}
+
+
+class AutoSchema(SpectacularAutoSchema):
+    """Adds to every operation the errors that every operation of its kind may answer with."""
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        bodies = super()._get_response_bodies(direction)
+        for status in self._errors():
+            if status not in bodies:
+                bodies[status] = self._get_response_for_code(ErrorSerializer, status)
+                bodies[status]["description"] = DESCRIPTIONS[status]
+        return bodies
+
+    def _errors(self) -> list[str]:
+        if AllowAny in self.view.permission_classes:
+            return []
+        # A body may be large, refused by the graph, or in conflict with what there is.
+        writing = ["400", "409", "413"] if self.method in ("POST", "PATCH") else []
+        return sorted(["403", "404", "422", *writing])
