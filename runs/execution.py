@@ -50,7 +50,6 @@ class Execution:
         except Exception as exc:  # whatever a graph raises
             logger.warning("Run %s failed: %s", self.run.pk, exc, exc_info=exc, extra=self._log_fields())
             error = {"error": type(exc).__name__, "message": str(exc)}
-            await self._log("error", error)
             result = Run.Status.ERROR, self._failure(error)
         await self.events.flush()
         return result

@@ -183,9 +183,9 @@ class Run(models.Model):
     def finish(
         self, status: Status, outcome: Outcome, *, seq: int, usage: dict[str, int] | None = None
     ) -> None:
-        """End this attempt: status, thread and the log's last event, number ``seq``, appear together.
+        """End this attempt: status, thread and the log's last events, from number ``seq``, appear together.
 
-        The events before it must have been written. Locks the thread's row, then the run's, as ``submit``
+        The events before them must have been written. Locks the thread's row, then the run's, as ``submit``
         does. Raises RunLost if the run is not running in this attempt any more; then nothing is changed.
         """
         now = timezone.now()
@@ -202,7 +202,7 @@ class Run(models.Model):
                 raise RunLost(self.pk)
             others = Run.objects.filter(thread=thread).active().exists()
             thread.settle(outcome, busy=others, now=now)
-            self._announce_end(status, seq)
+            self._announce_end(status, seq, error=outcome.error if status == Run.Status.ERROR else None)
 
     def cancel(self) -> None:
         """Stop the run: one that waits at once, one that executes as soon as its worker hears of it.
@@ -250,9 +250,17 @@ class Run(models.Model):
         """The number of the latest event in the log, 0 without one."""
         return RunEvent.objects.filter(run=self).aggregate(models.Max("seq"))["seq__max"] or 0
 
-    def _announce_end(self, status: Status, seq: int) -> None:
-        """To followers, when the open transaction commits, and then to the webhook."""
-        RunEvent.objects.create(run=self, seq=seq, event=END, data=encode({"status": status.value}))
+    def _announce_end(self, status: Status, seq: int, *, error: str | None = None) -> None:
+        """To followers, when the open transaction commits, and then to the webhook.
+
+        Clients stop reading at an ``error`` and look at the run: it must not appear before its status.
+        """
+        last = [] if error is None else [("error", error)]
+        last.append((END, encode({"status": status.value})))
+        RunEvent.objects.bulk_create(
+            RunEvent(run=self, seq=seq + place, event=event, data=data)
+            for place, (event, data) in enumerate(last)
+        )
         notify([self.pk])
         if self.kwargs.get("webhook"):
             jobs.defer(jobs.DELIVER_WEBHOOK, self.pk)

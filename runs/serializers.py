@@ -15,7 +15,7 @@ MODE_SCHEMA = {"type": "string", "enum": list(STREAM_MODES)}
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):
-    """A run as the API shows it (wire contract 3.4)."""
+    """A run as the API shows it (wire contract 3.4). Context: ``select``, the only keys to show."""
 
     run_id = serializers.UUIDField(source="id")
     thread_id = serializers.UUIDField()
@@ -42,6 +42,11 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "updated_at",
         ]
         read_only_fields = fields
+
+    def to_representation(self, run: Run) -> dict[str, Any]:
+        shown = super().to_representation(run)
+        select = self.context.get("select")
+        return {key: shown[key] for key in select} if select else shown
 
 
 @extend_schema_field({"oneOf": [MODE_SCHEMA, {"type": "array", "items": MODE_SCHEMA}], "default": DEFAULT})
@@ -93,6 +98,10 @@ class ConfigSerializer(serializers.Serializer[None]):
     recursion_limit = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=100_000
     )
+    max_concurrency = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, max_value=100_000
+    )
+    run_name = serializers.CharField(required=False, allow_null=True, max_length=255)
     configurable = serializers.DictField(required=False, allow_null=True)
 
 
@@ -184,3 +193,8 @@ class RunListSerializer(serializers.Serializer[None]):
     limit = serializers.IntegerField(required=False, default=10, min_value=1, max_value=1000)
     offset = serializers.IntegerField(required=False, default=0, min_value=0, max_value=2**31)
     status = serializers.ChoiceField(required=False, choices=Run.Status.choices)
+    select = serializers.ListField(
+        child=serializers.ChoiceField(choices=RunSerializer.Meta.fields),
+        required=False,
+        help_text="The only keys to show.",
+    )

@@ -47,8 +47,9 @@ class RunViewSet(WaitingViewSet):
         thread = self.threads().find(thread_id)
         query = RunListSerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
+        shown = {"select": query.validated_data.pop("select", None)}
         runs = Run.objects.filter(thread=thread).page(**query.validated_data)
-        return Response(RunSerializer(runs, many=True).data)
+        return Response(RunSerializer(runs, many=True, context=shown).data)
 
     @extend_schema(operation_id="get_run", responses=RunSerializer)
     def retrieve(self, request: Request, thread_id: str, run_id: str) -> Response:

@@ -172,14 +172,16 @@ def _config(thread: Thread, checkpoint: dict[str, Any] | None = None) -> Runnabl
 
 def _task(task: PregelTask, namespace: tuple[str, ...], visibility: Visibility) -> dict[str, Any]:
     nested: Any = task.state
-    is_state = isinstance(nested, StateSnapshot)
+    # Of a subgraph that has not begun there is no state yet, only where it will be.
+    is_state = isinstance(nested, StateSnapshot) and nested.created_at is not None
+    place = nested.config if isinstance(nested, StateSnapshot) else nested
     return {
         "id": task.id,
         "name": task.name,
         "path": list(task.path),
         "error": repr(task.error) if isinstance(task.error, BaseException) else task.error,
         "interrupts": list(task.interrupts),
-        "checkpoint": None if nested is None or is_state else _checkpoint(nested),
+        "checkpoint": None if is_state else _checkpoint(place),
         "state": as_wire(nested, visibility) if is_state else None,
         "result": visibility.of_state(namespace, task.result),
     }

@@ -54,9 +54,14 @@ def foreign_thread_id(live_database: str, thread_id: str) -> str:
 
 
 @pytest.fixture
-def engine_db(transactional_db: None, settings: Settings) -> Iterator[None]:
-    """The test database, committed to and emptied afterwards, with the test graphs."""
+def test_graphs(settings: Settings) -> None:
+    """The test graphs in this process."""
     settings.SKEINO_LANGGRAPH_JSON = TEST_GRAPHS
+
+
+@pytest.fixture
+def engine_db(transactional_db: None, test_graphs: None) -> Iterator[None]:
+    """The test database, committed to and emptied afterwards, with the test graphs."""
     yield
     with connection.cursor() as cursor:  # what Django does not know as its own
         cursor.execute(

@@ -23,7 +23,9 @@ SUCCESS, ERROR = Run.Status.SUCCESS, Run.Status.ERROR
 BOOM = {"error": "ValueError", "message": "boom"}
 FAILED = Outcome(thread_status=Thread.Status.ERROR, error=encode_for_jsonb(BOOM))
 
-pytestmark = pytest.mark.usefixtures("engine_db")
+pytestmark = pytest.mark.usefixtures("db", "test_graphs")
+
+raced = pytest.mark.usefixtures("engine_db")  # several connections must see what was written
 
 
 def status(run: Run) -> tuple[str, int]:
@@ -77,12 +79,14 @@ def test_a_thread_whose_runs_have_ended_takes_every_run(strategy: str) -> None:
     assert submit(thread=run.thread, multitask_strategy=strategy).status == "pending"
 
 
+@raced
 def test_of_two_runs_that_would_not_wait_one_is_taken() -> None:
     thread = new_thread()
     outcomes = at_once(*[partial(submit, thread=thread, multitask_strategy="reject")] * 4)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Run", *["ThreadBusy"] * 3]
 
 
+@raced
 def test_runs_are_queued_in_the_order_they_were_made_in() -> None:
     thread = new_thread()
     at_once(*[partial(submit, thread=thread)] * 4)
@@ -116,6 +120,7 @@ def test_claiming_begins_an_attempt() -> None:
     assert found.started_at is not None
 
 
+@raced
 def test_of_many_claims_one_wins() -> None:
     for _ in range(5):
         outcomes = at_once(*[partial(Run.objects.claim, submit().pk)] * 4)
@@ -140,6 +145,7 @@ def test_a_thread_has_one_running_run() -> None:
         Run.objects.claim(second.pk)
 
 
+@raced
 def test_of_two_runs_of_a_thread_one_can_be_claimed_at_a_time() -> None:
     first = submit()
     second = submit(thread=first.thread)
@@ -204,6 +210,7 @@ def test_the_thread_stays_busy_while_runs_wait() -> None:
     assert thread_of(first).status == "idle"
 
 
+@raced
 def test_of_many_finishes_of_one_attempt_one_wins() -> None:
     run = claimed()
     calls = [partial(run.finish, outcome, IDLE, seq=1) for outcome in (SUCCESS, ERROR, SUCCESS, ERROR)]
@@ -243,6 +250,7 @@ def test_a_deleted_run_cannot_be_finished() -> None:
     assert not RunEvent.objects.exists()
 
 
+@raced
 def test_a_thread_that_gets_a_run_while_one_finishes_stays_busy() -> None:
     for _ in range(5):
         run = claimed()
@@ -264,6 +272,7 @@ def test_a_released_run_is_pending_and_its_next_attempt_another() -> None:
     assert again.attempt == 2
 
 
+@raced
 def test_a_run_is_finished_or_released_but_never_both() -> None:
     for _ in range(5):
         run = claimed()
@@ -285,6 +294,7 @@ def test_a_lost_attempt_cannot_be_released() -> None:
 # --- against the thread's deletion ---
 
 
+@raced
 @pytest.mark.parametrize("what", ["submit", "finish", "release"])
 def test_a_thread_can_be_deleted_whatever_its_runs_do(what: str) -> None:
     for _ in range(10):

@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from runs import worker
 from runs.events.reader import wait_for_end
-from runs.models import Run
+from runs.models import Run, RunQuerySet
 from tests.graphs import factories
 from tests.live import ROOT, TEST_GRAPHS
 from tests.runs.api import human
@@ -133,6 +133,24 @@ async def test_a_run_submitted_in_a_worker_process_is_submitted_whole_or_not_at_
         with pytest.raises(LookupError):
             await sync_to_async(submit_in_vain)()
     assert not await ProcrastinateJob.objects.aexists()
+
+
+@pytest.mark.parametrize(("owner", "verb"), [(RunQuerySet, "claim"), (Run, "finish")])
+async def test_a_run_whose_row_cannot_be_written_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, owner: type, verb: str
+) -> None:
+    written = getattr(owner, verb)
+    failures = iter([OperationalError("the connection is lost")])
+
+    def fail_once(*args: Any, **kwargs: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return written(*args, **kwargs)
+
+    monkeypatch.setattr(owner, verb, fail_once)
+    await asubmit("echo", input=human("hi"))
+    await work_off()
+    assert await statuses() == {"success": 1}
 
 
 # --- graphs ---
@@ -255,7 +273,7 @@ async def test_a_stopping_worker_lets_a_short_run_end(tmp_path: Path) -> None:
 async def test_a_killed_workers_run_is_finished_by_another(tmp_path: Path) -> None:
     impatient = {"DJANGO_SETTINGS_MODULE": "tests.runs.impatient_settings"}
     with Folder(tmp_path) as folder:
-        run = await asubmit("two_steps", input=folder.input)
+        run = await asubmit("two_steps", input=folder.input, durability="sync")
         with worker_process(**impatient) as first:
             await folder.await_line("second")
             first.kill()
