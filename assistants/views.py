@@ -21,11 +21,9 @@ from assistants.serializers import (
     SubgraphsQuerySerializer,
 )
 
+SCHEMAS = {"type": "object", "additionalProperties": {"type": ["object", "null"]}}
 SUBGRAPHS = OpenApiResponse(
-    {
-        "type": "object",
-        "additionalProperties": {"type": "object", "additionalProperties": {"type": "object"}},
-    },
+    {"type": "object", "additionalProperties": SCHEMAS},
     description="Schemas by namespace, as those of an assistant.",
 )
 

@@ -414,15 +414,6 @@ DIFFERENCES = (
         what="status 200 became 422",
     ),
     Difference(
-        here="Runs are listed with all their keys, whatever `select` says.",
-        why=NOT_YET,
-        where="09/11 09/12",
-        what="""
-            answer[].* extra
-            status 422 became 200
-        """,
-    ),
-    Difference(
         here="A run may have a `context` and `configurable` values too.",
         why=LENIENT,
         where="09/30",

@@ -66,7 +66,7 @@ async def work_off() -> None:
 
 async def work_off_by(opened: worker.Worker) -> None:
     """Execute all runs there are."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(15):
         while await Run.objects.active().aexists():
             await worker.work(opened, wait=False, install_signal_handlers=False)
 
