@@ -21,7 +21,11 @@ def is_dead(connection: Connection | AsyncConnection) -> bool:
 
     Between queries a live server sends nothing, so a readable socket is one that was closed.
     """
-    return connection.closed or bool(select.select([connection.fileno()], [], [], 0)[0])
+    if connection.closed:
+        return True
+    poll = select.poll()  # unlike `select`, for any number of open files
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def drop_dead() -> None:

@@ -41,9 +41,15 @@ class RunStreamConsumer(AsyncWebsocketConsumer):
             self._pump.cancel()
 
     async def _send_events(self, run_id: UUID, after: int) -> None:
-        async for events in reader.follow(run_id, after=after):
-            for event in events:
-                await self.send(f'{{"event":{encode(event.event)},"data":{event.data},"id":"{event.seq}"}}')
+        try:
+            async for events in reader.follow(run_id, after=after):
+                for event in events:
+                    await self.send(
+                        f'{{"event":{encode(event.event)},"data":{event.data},"id":"{event.seq}"}}'
+                    )
+        except Exception:
+            await self.close(1011)
+            raise
         await self.close(1000)
 
     def _find_run(self) -> UUID:

@@ -95,6 +95,12 @@ class RunQuerySet(models.QuerySet["Run"]):
         run.seq = run.last_seq() if run.attempt > 1 else 0
         return run
 
+    def unclaim(self, run_id: uuid.UUID) -> None:
+        """Undo a claim that may have been made. For those who hold the run's job: no one else has it then."""
+        self.filter(pk=run_id, status=Run.Status.RUNNING).update(
+            status=Run.Status.PENDING, updated_at=timezone.now()
+        )
+
     @transaction.atomic
     def enqueue(self, run_id: uuid.UUID) -> None:
         """Let a run wait in its thread's line, whose time has come. Does nothing if it was cancelled."""

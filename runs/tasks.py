@@ -6,6 +6,7 @@ import asyncio
 from uuid import UUID
 
 import httpx
+from django.db import InterfaceError, OperationalError
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.job_context import AbortReason
@@ -21,12 +22,14 @@ class WrongWorker(RuntimeError):
 
 
 class BackToTheQueue(BaseRetryStrategy):
-    """For runs that a stopping worker hands back, and for workers that should not have taken them."""
+    """For runs that a stopping worker hands back, or could not claim, or should not have taken."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if isinstance(exception, asyncio.CancelledError):
             return RetryDecision()
-        return RetryDecision(retry_in={"seconds": 5}) if isinstance(exception, WrongWorker) else None
+        if isinstance(exception, (WrongWorker, OperationalError, InterfaceError)):
+            return RetryDecision(retry_in={"seconds": 1})
+        return None
 
 
 @app.task(name=jobs.EXECUTE, pass_context=True, retry=BackToTheQueue())

@@ -11,8 +11,9 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
+import psycopg
 from asgiref.sync import sync_to_async
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.pregel import Pregel
@@ -24,7 +25,7 @@ from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 from procrastinate.middleware import AsyncCallNext
 from procrastinate.psycopg_connector import PsycopgConnector
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from assistants.graphs import equipped, registry
@@ -78,27 +79,39 @@ class Worker:
             except asyncio.CancelledError:
                 if not cancelled():
                     await self.events.flush()  # before another worker counts where the log ends
-                    await self._database.call(run.release)
+                    await self._persistently(run.release)
                     raise
                 end = await execution.stopped()
             finish = partial(run.finish, seq=execution.seq + 1, usage=execution.usage.total)
-            await self._database.call(finish, *end)
+            await self._persistently(finish, *end)
         except RunLost:
             logger.warning("Run %s is not this worker's any more.", run_id, extra={"run_id": str(run_id)})
-            await self._database.call(run.clean_up_after_thread)
+            await self._persistently(run.clean_up_after_thread)
+
+    async def _persistently(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a verb that a second call does no harm, until the database has answered."""
+        while True:
+            try:
+                return await self._database.call(verb, *args, **kwargs)
+            except (OperationalError, InterfaceError) as exc:
+                logger.warning("The database cannot be reached, trying again: %s", exc)
+                await asyncio.sleep(RECONNECT_SECONDS)
 
     async def take_back(self) -> list[int]:
         """Queue the runs of lost workers again; returns their jobs."""
         return await self._database.call(jobs.take_back, conf.SKEINO_HEARTBEAT_SECONDS)
 
     async def _claim(self, run_id: UUID) -> Run | None:
-        """Claim the run; if this is cancelled meanwhile, give back what was claimed."""
+        """Claim the run; if that fails, or this is cancelled meanwhile, give back what was claimed."""
         claiming = asyncio.ensure_future(self._database.call(Run.objects.claim, run_id))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            if (run := await claiming) is not None:
-                await self._database.call(run.release)
+            await asyncio.wait([claiming])
+            await self._persistently(Run.objects.unclaim, run_id)
+            raise
+        except (OperationalError, InterfaceError):  # it may have been claimed all the same
+            await self._persistently(Run.objects.unclaim, run_id)
             raise
 
     async def _graph(self, graph_id: str, config: RunnableConfig) -> Pregel:
@@ -198,4 +211,5 @@ async def _configure(connection: AsyncConnection[Any]) -> None:
 async def _check(connection: AsyncConnection[Any]) -> None:
     # At no round trip: see `runs.connections`.
     if is_dead(connection):
-        raise OperationalError("the server has closed the connection")
+        await connection.close()  # or the pool takes it for a good one again
+        raise psycopg.OperationalError("the server has closed the connection")

@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 # How many events one follower is handed at a time: what a slow client can make this process hold.
 EVENTS_PER_READ = 500
 
+# Between attempts to reach the database again, in seconds.
+SHORTEST_DELAY, LONGEST_DELAY = 0.1, 5.0
+
 SELECT_EVENTS = """
 SELECT f.position, e.seq, e.event, e.data
 FROM unnest(%s::uuid[], %s::int[], %s::bool[]) WITH ORDINALITY AS f (run_id, after, only_end, position)
@@ -57,7 +60,7 @@ async def follow(
     """The run's events after number ``after``, in order and as they come, until the run has ended.
 
     Yields them in lists of what is there, and an empty list after each ``silence`` seconds without any.
-    A run that is gone, or finished without a log, ends at once.
+    A run that is gone, or finished without a log, ends with the next poll.
     """
     async for events in _Reader.of_this_loop().follow(_Follower(run_id, after, False), silence):
         yield events
@@ -141,16 +144,18 @@ class _Reader:
 
     async def _restarted(self, work: Any) -> None:
         """Keep one of the two tasks going through lost connections."""
-        delay = 0.1
+        delay = SHORTEST_DELAY
         while True:
+            begun = asyncio.get_running_loop().time()
             try:
                 await work()
-                delay = 0.1
-            except psycopg.OperationalError as exc:
+            except (psycopg.Error, OSError, ValueError) as exc:
+                if asyncio.get_running_loop().time() - begun > LONGEST_DELAY:
+                    delay = SHORTEST_DELAY  # it had worked meanwhile
                 logger.warning("The event log cannot be read, trying again in %.1f s: %s", delay, exc)
                 self._all_have_news()
                 await asyncio.sleep(delay)
-                delay = min(delay * 2, 5.0)
+                delay = min(delay * 2, LONGEST_DELAY)
 
     async def _listen(self) -> None:
         async with await psycopg.AsyncConnection.connect(

@@ -112,6 +112,8 @@ class Command(BaseCommand):
         command += ["--host", self.endpoint.host, "--port", str(self.endpoint.port)]
         command += ["--no-access-log", "--log-level", "warning"]
         command += ["--timeout-graceful-shutdown", "3"]  # an open stream can be joined again later
+        # Longer than clients keep theirs: a request must not meet a connection that is just being closed.
+        command += ["--timeout-keep-alive", "75"]
         return command + (["--workers", str(self.web)] if self.web > 1 else [])
 
     def _wait_until_it_answers(self) -> None:
