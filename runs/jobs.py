@@ -6,9 +6,11 @@ transaction of Django's.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import connection
+from django.utils import timezone
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
@@ -21,8 +23,22 @@ START = "runs.start"
 DELIVER_WEBHOOK = "runs.deliver_webhook"
 
 
-def defer(task: str, run_id: object, *, lock: str | None = None, schedule_at: datetime | None = None) -> int:
-    """Queue a task for a run; returns the job's id."""
+def enqueue(run_id: UUID, thread_id: UUID, after_seconds: float = 0) -> int:
+    """Have the run executed; returns the job's id.
+
+    The thread's id is the lock: its runs are executed one at a time, in the order of their jobs. What is to
+    begin later enters that line only then: a job that waits for its time would hold back the others.
+    """
+    if after_seconds:
+        return _defer(START, run_id, schedule_at=timezone.now() + timedelta(seconds=after_seconds))
+    return _defer(EXECUTE, run_id, lock=str(thread_id))
+
+
+def deliver_webhook(run_id: UUID) -> None:
+    _defer(DELIVER_WEBHOOK, run_id)
+
+
+def _defer(task: str, run_id: UUID, *, lock: str | None = None, schedule_at: datetime | None = None) -> int:
     job = Job(
         id=None,
         queue="default",

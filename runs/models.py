@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
 from typing import Any
 
 from django.db import models, transaction
@@ -75,7 +74,7 @@ class RunQuerySet(models.QuerySet["Run"]):
             metadata={"created_by": "system", **thread.metadata, **stamp, **(metadata or {})},
             multitask_strategy=multitask_strategy,
         )
-        run.job_id = _defer_start(run, after_seconds) if after_seconds else _defer_execution(run)
+        run.job_id = jobs.enqueue(run.pk, thread.pk, after_seconds)
         run.save(force_insert=True)
         thread.occupy(metadata=stamp, config=_thread_config(kwargs.get("config") or {}))
         return run
@@ -106,7 +105,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         """Let a run wait in its thread's line, whose time has come. Does nothing if it was cancelled."""
         run = self.select_for_update().filter(pk=run_id, status=Run.Status.PENDING).first()
         if run is not None:
-            run.job_id = _defer_execution(run)
+            run.job_id = jobs.enqueue(run.pk, run.thread_id)
             run.save(update_fields=["job_id"])
 
 
@@ -269,18 +268,7 @@ class Run(models.Model):
         )
         notify([self.pk])
         if self.kwargs.get("webhook"):
-            jobs.defer(jobs.DELIVER_WEBHOOK, self.pk)
-
-
-def _defer_execution(run: Run) -> int:
-    """The thread's id is the lock: its runs are executed one at a time, in the order of their jobs."""
-    return jobs.defer(jobs.EXECUTE, run.pk, lock=str(run.thread_id))
-
-
-def _defer_start(run: Run, seconds: float) -> int:
-    """Without the lock: a job that waits for its time would hold back the thread's later runs."""
-    due = timezone.now() + timedelta(seconds=seconds)
-    return jobs.defer(jobs.START, run.pk, schedule_at=due)
+            jobs.deliver_webhook(self.pk)
 
 
 def _thread_config(config: dict[str, Any]) -> dict[str, Any]:

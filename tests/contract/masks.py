@@ -11,6 +11,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z)")
 SYMBOL = re.compile(r"<id\d+>")
 
 TIME_MASK = "<time>"
+RECEIVER = "<receiver>"  # where webhooks go
 TEXT = "<text>"  # in the place of a sentence in words of the server's own
 ANYTHING = "<anything>"  # in the place of what is not compared
 ITSELF = "<itself>"  # a key in the place of those by which the official server describes itself

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.contract import recordings, transcripts
-from tests.contract.masks import ANYTHING, ID, ITSELF, TEXT, TIME, TIME_MASK, closed, each_string
+from tests.contract.masks import ANYTHING, ID, ITSELF, RECEIVER, TEXT, TIME, TIME_MASK, closed, each_string
 from tests.contract.recordings import Recorded
 from tests.contract.transcripts import Exchange
 
 GRAPHS = ("agent", "echo", "interrupting", "sub", "fails", "slow", "quiet", "subint", "parint", "ui")
 NAMESPACE = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
-RECEIVER = "http://127.0.0.1:28199"  # where webhooks went
+RECEIVED_AT = "http://127.0.0.1:28199"  # where webhooks went
 
 TRANSCRIPTS = (
     "01_meta",
@@ -156,7 +156,7 @@ def is_missing(exchange: Exchange) -> bool:
 
 def _recorded(exchange: Exchange, masking: Masking, shorter: tuple[str, str]) -> Recorded:
     waits = exchange.path.endswith("/runs/wait")
-    body = None if exchange.body is None else exchange.body.replace(*shorter).replace(RECEIVER, "<receiver>")
+    body = None if exchange.body is None else exchange.body.replace(*shorter).replace(RECEIVED_AT, RECEIVER)
     recorded = Recorded(
         exchange.number,
         exchange.label.removeprefix("(setup) "),
@@ -199,7 +199,7 @@ def _record_answer(recorded: Recorded, exchange: Exchange, masking: Masking) -> 
         if found := CHECKPOINTS.search(note):
             recorded.length = int(found[1] or found[2])
         if found := WEBHOOK.match(note):
-            recorded.webhook = masking.answer(trimmed(json.loads(found[1].replace(RECEIVER, "<receiver>"))))
+            recorded.webhook = masking.answer(trimmed(json.loads(found[1].replace(RECEIVED_AT, RECEIVER))))
 
 
 def _answer(exchange: Exchange) -> Any:

@@ -13,11 +13,10 @@ import httpx
 
 from tests.contract import recordings, transcripts
 from tests.contract.comparing import Comparison, Finding, UnknownId
-from tests.contract.masks import each_string
+from tests.contract.masks import RECEIVER, each_string
 from tests.contract.record import HEADERS
 from tests.contract.recordings import Recorded
 
-RECEIVER = "<receiver>"
 UNASKED = ("allow",)  # headers that may be in any answer
 WEBHOOK_SECONDS = 10
 
@@ -62,13 +61,10 @@ class Replay:
                 self.findings[number] = [Finding("request needs an id that no answer has given", str(exc))]
 
     def _exchange(self, recorded: Recorded) -> Iterator[Finding]:
-        with self._client.stream(
-            recorded.method,
-            self._comparison.filled_in(recorded.path),
-            **self._body(recorded),
-            headers=recorded.headers,
-        ) as response:
-            response.read()
+        path = self._comparison.filled_in(recorded.path)
+        response = self._client.request(
+            recorded.method, path, headers=recorded.headers, **self._body(recorded)
+        )
         if response.status_code != recorded.status:
             yield Finding(f"status {recorded.status} became {response.status_code}")
             self._undo(recorded, response)
