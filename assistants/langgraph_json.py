@@ -136,7 +136,8 @@ def _read(path: Path, modified: int, size: int) -> LanggraphJson:
         store=_typed(path, document, "store", (dict,), {}) or {},
         http=_http(path, document),
         unknown_keys=sorted(document.keys() - KNOWN_KEYS - IGNORED_KEYS)
-        + [f"store.{key}" for key in sorted((document.get("store") or {}).keys() - KNOWN_STORE_KEYS)],
+        + [f"store.{key}" for key in sorted((document.get("store") or {}).keys() - KNOWN_STORE_KEYS)]
+        + [f"http.{key}" for key in sorted((document.get("http") or {}).keys() - {"cors"})],
     )
 
 

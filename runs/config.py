@@ -43,7 +43,12 @@ def run_config(run: Run, *callbacks: Any) -> RunnableConfig:
         **{key: wished[key] for key in CONFIG_KEYS if wished.get(key) is not None},
         "run_id": run.pk,
         "configurable": {**configurable, **_checkpoint(run), **identity},
-        "metadata": {**run.metadata, **identity, "run_attempt": run.attempt},
+        "metadata": {
+            **(wished.get("metadata") or {}),
+            **run.metadata,
+            **identity,
+            "run_attempt": run.attempt,
+        },
         "callbacks": list(callbacks),
     }
     return RunnableConfig(**config)  # type: ignore[typeddict-item]
@@ -83,5 +88,4 @@ def graph_input(run: Run) -> Any:
 def _checkpoint(run: Run) -> dict[str, Any]:
     """Where the run begins: at the checkpoint it names, else at the thread's latest."""
     checkpoint = run.kwargs.get("checkpoint") or {}
-    chosen = {key: checkpoint[key] for key in CHECKPOINT_KEYS if checkpoint.get(key)}
-    return {"checkpoint_ns": "", **chosen}
+    return {key: checkpoint[key] for key in CHECKPOINT_KEYS if checkpoint.get(key)}

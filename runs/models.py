@@ -17,7 +17,7 @@ from threads import checkpointer
 from threads.encoding import encode
 from threads.exceptions import ThreadBusy
 from threads.fields import JSONField
-from threads.models import Thread
+from threads.models import Thread, own_metadata
 from threads.state import Outcome
 
 
@@ -71,7 +71,7 @@ class RunQuerySet(models.QuerySet["Run"]):
             thread=thread,
             assistant=assistant,
             kwargs=kwargs,
-            metadata={"created_by": "system", **thread.metadata, **stamp, **(metadata or {})},
+            metadata={"created_by": "system", **thread.metadata, **own_metadata(metadata), **stamp},
             multitask_strategy=multitask_strategy,
         )
         run.job_id = jobs.enqueue(run.pk, thread.pk, after_seconds)

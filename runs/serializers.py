@@ -101,6 +101,7 @@ class ConfigSerializer(serializers.Serializer[None]):
     max_concurrency = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=100_000
     )
+    metadata = serializers.DictField(required=False, allow_null=True)
     run_name = serializers.CharField(required=False, allow_null=True, max_length=255)
     configurable = serializers.DictField(required=False, allow_null=True)
 

@@ -88,6 +88,7 @@ def _debug(translator: Translator, namespace: Namespace, chunk: Any) -> Iterator
         payload |= {
             "checkpoint": _checkpoint(payload["config"]),
             "parent_checkpoint": _checkpoint(payload["parent_config"]),
+            "tasks": [_with_checkpoint(task) for task in payload["tasks"]],
         }
     else:
         payload = _visible_task(translator, namespace, payload)
@@ -124,6 +125,15 @@ def _visible_checkpoint(
             for task in checkpoint["tasks"]
         ],
     }
+
+
+def _with_checkpoint(task: dict[str, Any]) -> dict[str, Any]:
+    """A task that runs a subgraph names where, in place of a state that is not there yet."""
+    state = task.get("state")
+    if not (isinstance(state, dict) and state.keys() == {"configurable"}):
+        return task
+    rest = {key: value for key, value in task.items() if key != "state"}
+    return {**rest, "checkpoint": _checkpoint(state)}
 
 
 def _without_internals(config: dict[str, Any] | None) -> dict[str, Any] | None:

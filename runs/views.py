@@ -27,8 +27,16 @@ class RunViewSet(WaitingViewSet):
         ],
     )
     def create(self, request: Request, thread_id: str) -> HttpResponseBase:
-        """Execute a run and answer when it has ended, well or badly: see its `status`."""
-        return AnswerWhenEnded(self.submit(request, thread_id), finished_run)
+        """Execute a run and answer when it has ended, well or badly: see its `status`.
+
+        A run that is to begin later, by `after_seconds`, is answered at once, pending.
+        """
+        run = self.submit(request, thread_id)
+        body: Any = request.data
+        if (body.get("after_seconds") or 0) <= 0:
+            return AnswerWhenEnded(run, described)
+        shown, headers = described(run)
+        return Response(shown, headers=headers)
 
     @extend_schema(
         operation_id="stream_run",
@@ -78,7 +86,7 @@ class RunViewSet(WaitingViewSet):
         )
 
 
-def finished_run(run: Run) -> tuple[Any, dict[str, str]]:
+def described(run: Run) -> tuple[Any, dict[str, str]]:
     path = f"/threads/{run.thread_id}/runs/{run.pk}"
     headers = {"Location": path, "Content-Location": path, "X-Tokens-Used": str(run.total_tokens)}
     return RunSerializer(run).data, headers

@@ -37,6 +37,12 @@ class AutoSchema(SpectacularAutoSchema):
                 bodies[status]["description"] = DESCRIPTIONS[status]
         return bodies
 
+    def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        schema = super()._map_serializer_field(field, direction, bypass_extensions)
+        if schema and schema.get("oneOf") == [{}, {"type": "null"}]:
+            del schema["oneOf"]  # anything, null too; of these two, null would be both
+        return schema
+
     def _errors(self) -> list[str]:
         if AllowAny in self.view.permission_classes:
             return []

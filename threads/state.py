@@ -70,7 +70,7 @@ def read(
             return as_wire(snapshot, Visibility(graph))
     if not (checkpoint and checkpoint.get("checkpoint_id")):
         return NEVER_RUN
-    named = {"checkpoint_id": checkpoint["checkpoint_id"], "thread_id": str(thread.pk)}
+    named = _checkpoint(_config(thread, checkpoint))
     return {**NEVER_RUN, "checkpoint": named, "checkpoint_id": checkpoint["checkpoint_id"]}
 
 
