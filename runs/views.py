@@ -33,7 +33,7 @@ class RunViewSet(WaitingViewSet):
         """
         run = self.submit(request, thread_id)
         body: Any = request.data
-        if (body.get("after_seconds") or 0) <= 0:
+        if not body.get("after_seconds"):
             return AnswerWhenEnded(run, described)
         shown, headers = described(run)
         return Response(shown, headers=headers)

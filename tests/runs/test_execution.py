@@ -115,7 +115,7 @@ async def test_a_config_does_not_say_where_the_run_begins(place: str, forged: di
     assert run.thread.values == {"text": "1", "log": ["1 steps"]}
 
 
-@pytest.mark.parametrize("key", ["callbacks", "metadata", "run_id", "surprise"])
+@pytest.mark.parametrize("key", ["callbacks", "run_id", "surprise"])
 async def test_a_config_key_that_is_none_of_the_clients_is_ignored(key: str) -> None:
     found = await seen(config={key: "mine"})
     assert found["configurable"].get(key) != "mine"
