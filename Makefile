@@ -40,7 +40,7 @@ constraints:  ## Write constraints.txt anew: the newest versions that the requir
 	@echo "Wrote constraints.txt"
 
 clean:  ## Delete the environment and all caches; your database in .data stays
-	rm -rf .venv .data/test .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .data/test tests/clients/js/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find $(PACKAGES) -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## Print this
