@@ -9,6 +9,21 @@ from threads.models import Thread
 from threads.serializers.commands import CommandSerializer
 
 
+# The keys of a thread that every answer has, and that `select` may choose from.
+THREAD_FIELDS = [
+    "thread_id",
+    "created_at",
+    "updated_at",
+    "state_updated_at",
+    "metadata",
+    "status",
+    "config",
+    "values",
+    "error",
+    "interrupts",
+]
+
+
 class TTLSerializer(serializers.Serializer[None]):
     """How long the thread lives after the latest change of its state."""
 
@@ -38,35 +53,9 @@ class ThreadSerializer(serializers.ModelSerializer[Thread]):
     extracted = serializers.DictField(required=False, help_text="By alias, where asked for.")
     ttl = TTLStateSerializer(required=False, allow_null=True, help_text="Where asked for.")
 
-    FIELDS = [
-        "thread_id",
-        "created_at",
-        "updated_at",
-        "state_updated_at",
-        "metadata",
-        "status",
-        "config",
-        "values",
-        "error",
-        "interrupts",
-    ]
-
     class Meta:
         model = Thread
-        fields = [
-            "thread_id",
-            "created_at",
-            "updated_at",
-            "state_updated_at",
-            "metadata",
-            "status",
-            "config",
-            "values",
-            "error",
-            "interrupts",
-            "extracted",
-            "ttl",
-        ]
+        fields = [*THREAD_FIELDS, "extracted", "ttl"]
         read_only_fields = fields
 
     def to_representation(self, thread: Thread) -> dict[str, Any]:
@@ -173,7 +162,7 @@ class ThreadSearchSerializer(serializers.Serializer[None]):
     sort_by = serializers.ChoiceField(required=False, allow_null=True, choices=SORT_FIELDS)
     sort_order = serializers.ChoiceField(required=False, allow_null=True, choices=["asc", "desc"])
     select = serializers.ListField(
-        child=serializers.ChoiceField(choices=ThreadSerializer.FIELDS), required=False, allow_null=True
+        child=serializers.ChoiceField(choices=THREAD_FIELDS), required=False, allow_null=True
     )
     extract = ExtractField(required=False, allow_null=True, help_text="Paths by alias.")
 
