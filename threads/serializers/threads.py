@@ -8,7 +8,6 @@ from rest_framework import serializers
 from threads.models import Thread
 from threads.serializers.commands import CommandSerializer
 
-
 # The keys of a thread that every answer has, and that `select` may choose from.
 THREAD_FIELDS = [
     "thread_id",
