@@ -33,7 +33,7 @@ class AssistantViewSet(ViewSet):
     """An assistant is found by its UUID and by the name of its graph."""
 
     @extend_schema(
-        operation_id="search_assistants",
+        operation_id="search_assistants_assistants_search_post",
         request=AssistantSearchSerializer,
         responses=AssistantSerializer(many=True),
     )
@@ -44,19 +44,24 @@ class AssistantViewSet(ViewSet):
         page = Assistant.objects.served().search(**query)
         return Response(AssistantSerializer(page.items, many=True, context=shown).data, headers=page.headers)
 
-    @extend_schema(operation_id="get_assistant", responses=AssistantSerializer)
+    @extend_schema(operation_id="get_assistant_assistants__assistant_id__get", responses=AssistantSerializer)
     def retrieve(self, request: Request, assistant_id: str) -> Response:
         """One assistant."""
         return Response(AssistantSerializer(Assistant.objects.find(assistant_id)).data)
 
-    @extend_schema(operation_id="get_assistant_schemas", responses=SchemasSerializer)
+    @extend_schema(
+        operation_id="get_assistant_schemas_assistants__assistant_id__schemas_get",
+        responses=SchemasSerializer,
+    )
     def schemas(self, request: Request, assistant_id: str) -> Response:
         """The JSON schemas of the assistant's input, output, state, config and context."""
         assistant = Assistant.objects.find(assistant_id)
         return Response({"graph_id": assistant.graph_id, **introspection.schemas(graph(assistant))})
 
     @extend_schema(
-        operation_id="get_assistant_graph", parameters=[DrawingQuerySerializer], responses=DrawingSerializer
+        operation_id="get_assistant_graph_assistants__assistant_id__graph_get",
+        parameters=[DrawingQuerySerializer],
+        responses=DrawingSerializer,
     )
     def graph(self, request: Request, assistant_id: str) -> Response:
         """The nodes and edges of the assistant's graph."""
@@ -65,7 +70,9 @@ class AssistantViewSet(ViewSet):
         return Response(introspection.drawing(graph(assistant), **query))
 
     @extend_schema(
-        operation_id="get_assistant_subgraphs", parameters=[SubgraphsQuerySerializer], responses=SUBGRAPHS
+        operation_id="get_assistant_subgraphs_assistants__assistant_id__subgraphs_get",
+        parameters=[SubgraphsQuerySerializer],
+        responses=SUBGRAPHS,
     )
     def subgraphs(self, request: Request, assistant_id: str) -> Response:
         """The schemas of the subgraphs."""
@@ -74,7 +81,7 @@ class AssistantViewSet(ViewSet):
         return Response(introspection.subgraphs(graph(assistant), **query))
 
     @extend_schema(
-        operation_id="get_assistant_subgraphs_namespace",
+        operation_id="get_assistant_subgraphs_assistants__assistant_id__subgraphs__namespace__get",
         parameters=[SubgraphsQuerySerializer],
         responses=SUBGRAPHS,
     )

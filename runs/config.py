@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.tracers import LangChainTracer
 from langgraph.pregel import Pregel
 
 from runs.models import Run
@@ -49,9 +50,15 @@ def run_config(run: Run, *callbacks: Any) -> RunnableConfig:
             **identity,
             "run_attempt": run.attempt,
         },
-        "callbacks": list(callbacks),
+        "callbacks": [*callbacks, *_tracer(run)],
     }
     return RunnableConfig(**config)  # type: ignore[typeddict-item]
+
+
+def _tracer(run: Run) -> list[LangChainTracer]:
+    """The tracer the client asked for. LangChain adds its own only where there is none."""
+    wished = run.kwargs.get("langsmith_tracer")
+    return [LangChainTracer(**wished)] if wished else []
 
 
 def client_configurable(run: Run) -> dict[str, Any]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
+from langsmith.utils import tracing_is_enabled
 from rest_framework import serializers
 
 from runs.addresses import AddressRefused, check_url
@@ -106,6 +107,11 @@ class ConfigSerializer(serializers.Serializer[None]):
     configurable = serializers.DictField(required=False, allow_null=True)
 
 
+class LangSmithTracerSerializer(serializers.Serializer[None]):
+    project_name = serializers.CharField(required=False, allow_null=True, max_length=255)
+    example_id = serializers.UUIDField(required=False, allow_null=True)
+
+
 class RunCreateSerializer(serializers.Serializer[None]):
     """What to run, and how (wire contract 3.4). Unknown keys are ignored."""
 
@@ -123,7 +129,13 @@ class RunCreateSerializer(serializers.Serializer[None]):
     interrupt_before = BreakpointsField(required=False, allow_null=True)
     interrupt_after = BreakpointsField(required=False, allow_null=True)
     feedback_keys = serializers.ListField(
-        child=serializers.CharField(), required=False, allow_null=True, help_text="Kept on the run."
+        child=serializers.CharField(),
+        required=False,
+        allow_null=True,
+        help_text="Kept on the run, for those who collect feedback on it.",
+    )
+    langsmith_tracer = LangSmithTracerSerializer(
+        required=False, allow_null=True, help_text="Where in LangSmith to trace to, if the server traces."
     )
     webhook = serializers.CharField(
         required=False, allow_null=True, max_length=2048, help_text="Called when the run has ended."
@@ -133,6 +145,12 @@ class RunCreateSerializer(serializers.Serializer[None]):
     )
     if_not_exists = serializers.ChoiceField(required=False, allow_null=True, choices=["reject", "create"])
     on_disconnect = serializers.ChoiceField(required=False, allow_null=True, choices=["continue", "cancel"])
+    on_completion = serializers.ChoiceField(
+        required=False,
+        allow_null=True,
+        choices=["keep", "delete"],
+        help_text="What becomes of the thread: that of a run on a thread is kept.",
+    )
     after_seconds = serializers.FloatField(required=False, allow_null=True, max_value=10 * 366 * 86400)
     durability = serializers.ChoiceField(required=False, allow_null=True, choices=["sync", "async", "exit"])
     checkpoint_during = serializers.BooleanField(
@@ -154,6 +172,20 @@ class RunCreateSerializer(serializers.Serializer[None]):
             raise serializers.ValidationError(str(exc)) from exc
         return value
 
+    def validate_langsmith_tracer(self, value: dict[str, Any] | None) -> dict[str, str] | None:
+        if value is None:
+            return None
+        if not tracing_is_enabled():
+            raise serializers.ValidationError(
+                "This server does not trace to LangSmith: LANGSMITH_TRACING is not set."
+            )
+        return {key: str(named) for key, named in value.items() if named is not None}
+
+    def validate_on_completion(self, value: str | None) -> str | None:
+        if value == "delete":
+            raise serializers.ValidationError("A run on a thread keeps it; delete the thread instead.")
+        return value
+
     @property
     def run_kwargs(self) -> dict[str, Any]:
         """What is kept on the run: every option it is executed with, defaults filled in."""
@@ -171,6 +203,7 @@ class RunCreateSerializer(serializers.Serializer[None]):
             "interrupt_before": data.get("interrupt_before"),
             "interrupt_after": data.get("interrupt_after"),
             "feedback_keys": data.get("feedback_keys"),
+            **({"langsmith_tracer": tracer} if (tracer := data.get("langsmith_tracer")) else {}),
             "webhook": data.get("webhook"),
             "on_disconnect": data.get("on_disconnect") or "continue",
             "durability": data.get("durability") or ("exit" if during is False else "async"),

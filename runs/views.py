@@ -18,7 +18,7 @@ from threads.models import Thread, ThreadQuerySet
 @extend_schema(tags=["Runs"])
 class RunViewSet(WaitingViewSet):
     @extend_schema(
-        operation_id="create_run",
+        operation_id="create_run_threads__thread_id__runs_post",
         request=RunCreateSerializer,
         responses={200: RunSerializer},
         parameters=[
@@ -39,7 +39,7 @@ class RunViewSet(WaitingViewSet):
         return Response(shown, headers=headers)
 
     @extend_schema(
-        operation_id="stream_run",
+        operation_id="stream_run_threads__thread_id__runs_stream_post",
         request=RunCreateSerializer,
         responses={(200, "text/event-stream"): OpenApiTypes.STR},
     )
@@ -48,7 +48,9 @@ class RunViewSet(WaitingViewSet):
         return event_stream(self.submit(request, thread_id))
 
     @extend_schema(
-        operation_id="list_runs", parameters=[RunListSerializer], responses=RunSerializer(many=True)
+        operation_id="list_runs_http_threads__thread_id__runs_get",
+        parameters=[RunListSerializer],
+        responses=RunSerializer(many=True),
     )
     def list(self, request: Request, thread_id: str) -> Response:
         """The thread's runs, newest first."""
@@ -59,7 +61,7 @@ class RunViewSet(WaitingViewSet):
         runs = Run.objects.filter(thread=thread).page(**query.validated_data)
         return Response(RunSerializer(runs, many=True, context=shown).data)
 
-    @extend_schema(operation_id="get_run", responses=RunSerializer)
+    @extend_schema(operation_id="get_run_http_threads__thread_id__runs__run_id__get", responses=RunSerializer)
     def retrieve(self, request: Request, thread_id: str, run_id: str) -> Response:
         """One run."""
         thread = self.threads().find(thread_id)

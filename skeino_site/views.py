@@ -31,14 +31,15 @@ class MetaViewSet(ViewSet):
         return Response({"status": "ok", "version": __version__})
 
     @extend_schema(
-        operation_id="get_ok", responses=inline_serializer("Ok", {"ok": serializers.BooleanField()})
+        operation_id="health_check_ok_get",
+        responses=inline_serializer("Ok", {"ok": serializers.BooleanField()}),
     )
     def ok(self, request: Request) -> Response:
         """Whether the server answers, as LangGraph's own clients ask."""
         return Response({"ok": True})
 
     @extend_schema(
-        operation_id="get_info",
+        operation_id="server_info_info_get",
         responses=inline_serializer(
             "Info",
             {

@@ -46,7 +46,9 @@ class ThreadViews(ViewSet):
 @extend_schema(tags=["Threads"])
 class ThreadViewSet(ThreadViews):
     @extend_schema(
-        operation_id="create_thread", request=ThreadCreateSerializer, responses={200: ThreadSerializer}
+        operation_id="create_thread_threads_post",
+        request=ThreadCreateSerializer,
+        responses={200: ThreadSerializer},
     )
     @transaction.atomic
     def create(self, request: Request) -> Response:
@@ -60,7 +62,9 @@ class ThreadViewSet(ThreadViews):
         return Response(ThreadSerializer(thread).data)
 
     @extend_schema(
-        operation_id="search_threads", request=ThreadSearchSerializer, responses=ThreadSerializer(many=True)
+        operation_id="search_threads_threads_search_post",
+        request=ThreadSearchSerializer,
+        responses=ThreadSerializer(many=True),
     )
     def search(self, request: Request) -> Response:
         """Find threads, newest first unless ``sort_by`` says otherwise."""
@@ -69,7 +73,11 @@ class ThreadViewSet(ThreadViews):
         page = Thread.objects.visible_to(request.user).search(**query)
         return Response(ThreadSerializer(page.items, many=True, context=shown).data, headers=page.headers)
 
-    @extend_schema(operation_id="get_thread", parameters=[ThreadQuerySerializer], responses=ThreadSerializer)
+    @extend_schema(
+        operation_id="get_thread_threads__thread_id__get",
+        parameters=[ThreadQuerySerializer],
+        responses=ThreadSerializer,
+    )
     def retrieve(self, request: Request, thread_id: str) -> Response:
         """One thread, with its latest values."""
         thread = self.thread(thread_id)
@@ -78,7 +86,7 @@ class ThreadViewSet(ThreadViews):
         return Response(ThreadSerializer(thread, context=context).data)
 
     @extend_schema(
-        operation_id="patch_thread",
+        operation_id="patch_thread_threads__thread_id__patch",
         request=ThreadPatchSerializer,
         responses={200: ThreadSerializer, 204: None},
     )
@@ -90,14 +98,14 @@ class ThreadViewSet(ThreadViews):
             return Response(status=204)
         return Response(ThreadSerializer(thread).data)
 
-    @extend_schema(operation_id="delete_thread", responses={204: None})
+    @extend_schema(operation_id="delete_thread_threads__thread_id__delete", responses={204: None})
     def destroy(self, request: Request, thread_id: str) -> Response:
         """Delete the thread with its runs and checkpoints. What runs on it is stopped."""
         self.thread(thread_id).delete()
         return Response(status=204)
 
     @extend_schema(
-        operation_id="copy_thread",
+        operation_id="copy_thread_post_threads__thread_id__copy_post",
         request=None,
         parameters=[CopyQuerySerializer],
         responses=ThreadSerializer,
@@ -113,7 +121,7 @@ class ThreadViewSet(ThreadViews):
 @extend_schema(tags=["Threads"])
 class ThreadStateViewSet(ThreadViews):
     @extend_schema(
-        operation_id="get_latest_thread_state",
+        operation_id="get_latest_thread_state_threads__thread_id__state_get",
         parameters=[StateQuerySerializer],
         responses=ThreadStateSerializer,
     )
@@ -124,7 +132,7 @@ class ThreadStateViewSet(ThreadViews):
         return Response(state.read(thread, **query))
 
     @extend_schema(
-        operation_id="get_thread_state_at_checkpoint",
+        operation_id="get_thread_state_at_checkpoint_threads__thread_id__state__checkpoint_id__get",
         parameters=[StateQuerySerializer],
         responses=ThreadStateSerializer,
     )
@@ -136,7 +144,7 @@ class ThreadStateViewSet(ThreadViews):
         return Response(state.read(thread, checkpoint=checkpoint, **query))
 
     @extend_schema(
-        operation_id="post_thread_state_at_checkpoint",
+        operation_id="post_thread_state_at_checkpoint_threads__thread_id__state__checkpoint_id__get",
         request=StateAtCheckpointSerializer,
         responses=ThreadStateSerializer,
     )
@@ -148,7 +156,9 @@ class ThreadStateViewSet(ThreadViews):
         return Response(state.read(thread, checkpoint=body.get("checkpoint") or body, subgraphs=subgraphs))
 
     @extend_schema(
-        operation_id="update_thread_state", request=StateUpdateSerializer, responses=StateUpdatedSerializer
+        operation_id="update_thread_state_threads__thread_id__state_post",
+        request=StateUpdateSerializer,
+        responses=StateUpdatedSerializer,
     )
     def update(self, request: Request, thread_id: str) -> Response:
         """Edit the thread's state, as if a node had written it. Not while a run is active."""
@@ -159,7 +169,7 @@ class ThreadStateViewSet(ThreadViews):
         return Response(state.update(thread, values, as_node=body.get("as_node"), checkpoint=checkpoint))
 
     @extend_schema(
-        operation_id="get_thread_history",
+        operation_id="get_thread_history_threads__thread_id__history_get",
         parameters=[HistoryQuerySerializer],
         responses=ThreadStateSerializer(many=True),
     )
@@ -170,7 +180,7 @@ class ThreadStateViewSet(ThreadViews):
         return Response(list(state.history(thread, **query)))
 
     @extend_schema(
-        operation_id="get_thread_history_post",
+        operation_id="get_thread_history_post_threads__thread_id__history_post",
         request=HistorySearchSerializer,
         responses=ThreadStateSerializer(many=True),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -116,6 +118,16 @@ def test_every_operation_has_an_id_of_its_own() -> None:
     ids = [operation.get("operationId") for _, _, operation in documented()]
     assert all(ids)
     assert len(set(ids)) == len(ids)
+
+
+def test_operations_have_the_ids_of_the_official_document() -> None:
+    """Clients are generated from them. The list is that of LangGraph's published OpenAPI document."""
+    official = json.loads((Path(__file__).parent / "operation_ids.json").read_text())
+    ours = {f"{method} {path}": operation["operationId"] for method, path, operation in documented()}
+    assert ours.keys() & official.keys()
+    assert {name: official[name] for name in ours if name in official} == {
+        name: ours[name] for name in ours if name in official
+    }
 
 
 def test_every_operation_documents_what_it_answers_when_it_succeeds() -> None:

@@ -218,6 +218,11 @@ def test_an_unknown_graph_name_is_unprocessable(client: httpx.Client, thread_id:
         ("interrupt_before", "node"),
         ("interrupt_after", [1]),
         ("command", "resume"),
+        ("feedback_keys", "thumbs"),
+        ("on_completion", "explode"),
+        ("on_completion", "delete"),
+        ("langsmith_tracer", "a project"),
+        ("langsmith_tracer", {"project_name": "elsewhere"}),
     ],
 )
 def test_a_wrong_value_is_unprocessable_and_named(
@@ -227,6 +232,13 @@ def test_a_wrong_value_is_unprocessable_and_named(
     assert response.status_code == 422
     assert response.json()["detail"].startswith(field)
     assert field in response.json()["errors"]
+
+
+def test_feedback_keys_are_kept_and_the_thread_too(client: httpx.Client, thread_id: str) -> None:
+    options = {"feedback_keys": ["thumbs"], "on_completion": "keep"}
+    run = execute(client, thread_id, "echo", input=human("hi"), **options)
+    assert run["kwargs"]["feedback_keys"] == ["thumbs"]
+    assert client.get(f"/threads/{thread_id}").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
+from langchain_core.tracers import LangChainTracer
 from pytest_django import Settings
 
 from assistants.models import Assistant, system_assistant_id
+from runs.config import run_config
 from runs.events.reader import follow
 from runs.models import Run, RunEvent
 from tests.graphs.plain import Text, one_node
@@ -49,6 +51,15 @@ async def test_the_clients_configurable_and_tags_reach_the_nodes() -> None:
     found = await seen(config={"configurable": {"greeting": "hi"}, "tags": ["mine"]})
     assert found["configurable"]["greeting"] == "hi"
     assert found["tags"] == ["mine"]
+
+
+@pytest.mark.django_db
+def test_the_clients_langsmith_project_is_traced_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runs.serializers.tracing_is_enabled", lambda: True)
+    run = submit(langsmith_tracer={"project_name": "elsewhere", "example_id": None})
+    [tracer] = run_config(run)["callbacks"]  # type: ignore[misc]
+    assert isinstance(tracer, LangChainTracer)
+    assert tracer.project_name == "elsewhere"
 
 
 async def test_the_assistants_config_stands_under_the_clients() -> None:
