@@ -23,8 +23,36 @@ class Settings:
 
     @property
     def SKEINO_WORKER_SHUTDOWN_SECONDS(self) -> float:
-        """How long a stopping worker lets its runs go on before it hands them back to the queue."""
-        return getattr(settings, "SKEINO_WORKER_SHUTDOWN_SECONDS", 3.0)
+        """How long a stopping worker lets its runs' current steps go on before it cancels them."""
+        return getattr(settings, "SKEINO_WORKER_SHUTDOWN_SECONDS", 10.0)
+
+    @property
+    def SKEINO_BUSY(self) -> str:
+        """What a run with strategy ``interrupt`` or ``rollback`` meets on a busy thread.
+
+        ``conflict``: 409. ``platform``: it stops the active runs, as on the official server.
+        """
+        return getattr(settings, "SKEINO_BUSY", "conflict")
+
+    @property
+    def SKEINO_RUN_TIMEOUT_SECONDS(self) -> float | None:
+        """The longest an attempt of a run may take; None for no limit. A run may ask for less."""
+        return getattr(settings, "SKEINO_RUN_TIMEOUT_SECONDS", None)
+
+    @property
+    def SKEINO_MAX_ATTEMPTS(self) -> int:
+        """How many workers a run may be lost with before it ends in an error."""
+        return getattr(settings, "SKEINO_MAX_ATTEMPTS", 3)
+
+    @property
+    def SKEINO_MAX_EVENT_BYTES(self) -> int:
+        """The largest event of a stream. A run that emits a larger one fails."""
+        return getattr(settings, "SKEINO_MAX_EVENT_BYTES", 32 * 1024 * 1024)
+
+    @property
+    def SKEINO_CANCEL_SECONDS(self) -> float:
+        """How long a worker waits for a cancelled run's nodes to give up before it goes on without them."""
+        return getattr(settings, "SKEINO_CANCEL_SECONDS", 5.0)
 
     @property
     def SKEINO_HEARTBEAT_SECONDS(self) -> float:

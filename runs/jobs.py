@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
@@ -54,7 +55,7 @@ def _defer(task: str, run_id: UUID, *, lock: str | None = None, schedule_at: dat
 
 
 def stop(job_id: int) -> None:
-    """Delete a job that waits; have one that is being worked on cancelled by its worker."""
+    """Delete a job that waits; have the worker of one that is being worked on look at its run again."""
     _queue.cancel_job_by_id(job_id, abort=True, delete_job=True)
 
 
@@ -69,7 +70,7 @@ WITH lost AS (
     )
     RETURNING j.id
 ), runs AS (
-    UPDATE runs_run r SET status = 'pending', updated_at = now()
+    UPDATE runs_run r SET status = 'pending', lost = r.lost + 1, updated_at = now()
     FROM lost WHERE r.job_id = lost.id AND r.status = 'running'
 )
 SELECT id FROM lost
@@ -84,3 +85,23 @@ def take_back(silent_seconds: float) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(TAKE_BACK, [silent_seconds])
         return [job_id for (job_id,) in cursor.fetchall()]
+
+
+WITHOUT_JOB = """
+SELECT r.id FROM runs_run r
+WHERE r.status IN ('pending', 'running') AND r.updated_at < %s AND NOT EXISTS (
+    SELECT 1 FROM procrastinate_jobs j WHERE j.id = r.job_id AND j.status IN ('todo', 'doing')
+)
+"""
+
+
+def without_job(*, older_than: timedelta) -> list[UUID]:
+    """The active runs, unchanged for so long, whose job is gone or has ended."""
+    with connection.cursor() as cursor:
+        cursor.execute(WITHOUT_JOB, [timezone.now() - older_than])
+        return [run_id for (run_id,) in cursor.fetchall()]
+
+
+def is_alive(job_id: int) -> bool:
+    """Whether the job waits or is being worked on."""
+    return ProcrastinateJob.objects.filter(pk=job_id, status__in=("todo", "doing")).exists()

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import uuid
-from typing import Any
+from dataclasses import replace
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
@@ -12,101 +11,15 @@ from uuid_utils.compat import uuid7
 from assistants.models import Assistant
 from runs import jobs
 from runs.events import END, notify
-from runs.exceptions import InvalidRunId, RunLost, RunNotFound
-from threads import checkpointer
-from threads.encoding import encode
-from threads.exceptions import ThreadBusy
+from runs.exceptions import RunLost, RunNotRetryable
+from runs.querysets import RunQuerySet
+from threads import checkpointer, state
+from threads.encoding import encode, encode_for_jsonb
 from threads.fields import JSONField
-from threads.models import Thread, own_metadata
+from threads.models import Thread
 from threads.state import Outcome
 
-
-class RunQuerySet(models.QuerySet["Run"]):
-    def active(self) -> RunQuerySet:
-        """Those that wait or execute."""
-        return self.filter(status__in=Run.ACTIVE)
-
-    def find(self, run_id: str | uuid.UUID) -> Run:
-        """One run by its id. Raises InvalidRunId or RunNotFound."""
-        try:
-            key = uuid.UUID(str(run_id))
-        except ValueError as exc:
-            raise InvalidRunId from exc
-        found = self.filter(pk=key).first()
-        if found is None:
-            raise RunNotFound(run_id)
-        return found
-
-    def page(self, *, limit: int = 10, offset: int = 0, status: str | None = None) -> list[Run]:
-        """Newest first."""
-        found = self.filter(status=status) if status else self
-        return list(found.order_by("-created_at", "-id")[offset : offset + limit])
-
-    @transaction.atomic
-    def submit(
-        self,
-        thread: Thread,
-        assistant: Assistant,
-        *,
-        kwargs: dict[str, Any],
-        metadata: dict[str, Any] | None = None,
-        multitask_strategy: str = "enqueue",
-        after_seconds: float = 0,
-    ) -> Run:
-        """Make a run and its job in one transaction; it is executed after the thread's earlier runs.
-
-        With ``after_seconds`` it enters the thread's line only then. Locks the thread's row. Raises
-        ThreadBusy when other runs are active and the strategy is not to wait for them, ThreadNotFound when
-        the thread has just been deleted.
-        """
-        thread = Thread.objects.without_values().lock(thread.pk)
-        if (
-            multitask_strategy != Run.MultitaskStrategy.ENQUEUE
-            and self.filter(thread=thread).active().exists()
-        ):
-            raise ThreadBusy
-        stamp = {"graph_id": assistant.graph_id, "assistant_id": str(assistant.pk)}
-        run = Run(
-            id=uuid7(),
-            thread=thread,
-            assistant=assistant,
-            kwargs=kwargs,
-            metadata={"created_by": "system", **thread.metadata, **own_metadata(metadata), **stamp},
-            multitask_strategy=multitask_strategy,
-        )
-        run.job_id = jobs.enqueue(run.pk, thread.pk, after_seconds)
-        run.save(force_insert=True)
-        thread.occupy(metadata=stamp, config=_thread_config(kwargs.get("config") or {}))
-        return run
-
-    def claim(self, run_id: uuid.UUID) -> Run | None:
-        """Take a pending run for execution: a new attempt. None if it is gone or not pending any more.
-
-        ``seq`` of the run is then the number of the latest event that earlier attempts have logged.
-        """
-        now = timezone.now()
-        claimed = self.filter(pk=run_id, status=Run.Status.PENDING).update(
-            status=Run.Status.RUNNING, attempt=F("attempt") + 1, started_at=now, updated_at=now
-        )
-        if not claimed:
-            return None
-        run = self.select_related("assistant").get(pk=run_id)
-        run.seq = run.last_seq() if run.attempt > 1 else 0
-        return run
-
-    def unclaim(self, run_id: uuid.UUID) -> None:
-        """Undo a claim that may have been made. For those who hold the run's job: no one else has it then."""
-        self.filter(pk=run_id, status=Run.Status.RUNNING).update(
-            status=Run.Status.PENDING, updated_at=timezone.now()
-        )
-
-    @transaction.atomic
-    def enqueue(self, run_id: uuid.UUID) -> None:
-        """Let a run wait in its thread's line, whose time has come. Does nothing if it was cancelled."""
-        run = self.select_for_update().filter(pk=run_id, status=Run.Status.PENDING).first()
-        if run is not None:
-            run.job_id = jobs.enqueue(run.pk, run.thread_id)
-            run.save(update_fields=["job_id"])
+ROLLED_BACK = {"error": "UserRollback", "message": "User rolled the run back"}
 
 
 class Run(models.Model):
@@ -124,6 +37,11 @@ class Run(models.Model):
         TIMEOUT = "timeout"
         INTERRUPTED = "interrupted"
 
+    class CancelAction(models.TextChoices):
+        DRAIN = "drain"
+        INTERRUPT = "interrupt"
+        ROLLBACK = "rollback"
+
     class MultitaskStrategy(models.TextChoices):
         ENQUEUE = "enqueue"
         REJECT = "reject"
@@ -133,6 +51,7 @@ class Run(models.Model):
     seq = 0  # no column: what ``claim`` found
 
     ACTIVE = (Status.PENDING, Status.RUNNING)
+    RETRYABLE = (Status.ERROR, Status.TIMEOUT, Status.INTERRUPTED)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     # The constraint is made by a migration of its own, with ON DELETE CASCADE: a run that is submitted, or an
@@ -149,6 +68,10 @@ class Run(models.Model):
         max_length=16, choices=MultitaskStrategy.choices, default=MultitaskStrategy.ENQUEUE
     )
     attempt = models.PositiveIntegerField(default=0)
+    # How many attempts ended with the loss of their worker.
+    lost = models.PositiveSmallIntegerField(default=0)
+    # What its worker is to do with it, if anything but to execute it.
+    cancel_action = models.CharField(max_length=16, choices=CancelAction.choices, blank=True, default="")
     error = JSONField(null=True)
     usage = JSONField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -207,41 +130,90 @@ class Run(models.Model):
                 raise RunLost(self.pk)
             others = Run.objects.filter(thread=thread).active().exists()
             thread.settle(outcome, busy=others, now=now)
-            self._announce_end(status, seq, error=outcome.error if status == Run.Status.ERROR else None)
+            failed = status in (Run.Status.ERROR, Run.Status.TIMEOUT)
+            self._announce_end(status, seq, error=outcome.error if failed else None)
 
-    def cancel(self) -> None:
+    def cancel(self, action: CancelAction = CancelAction.INTERRUPT) -> bool:
         """Stop the run: one that waits at once, one that executes as soon as its worker hears of it.
 
-        Does nothing if it has ended. Locks the thread's row. A run that is cancelled ends ``interrupted``.
+        ``rollback`` deletes it, whoever has it, and its checkpoints. A run that was interrupted or drained
+        ends ``interrupted``; drained, it finishes its current step first. False if it had ended. Locks the
+        thread's row.
         """
         with transaction.atomic():
-            thread = Thread.objects.only("ttl_minutes").lock(self.thread_id)
-            now = timezone.now()
-            was_waiting = Run.objects.filter(pk=self.pk, status=Run.Status.PENDING).update(
-                status=Run.Status.INTERRUPTED, finished_at=now, updated_at=now
-            )
-            self.stop_job()
-            if was_waiting:
-                others = Run.objects.filter(thread=thread).active().exists()
-                thread.settle(Outcome(thread_status=Thread.Status.IDLE), busy=others, now=now)
-                self._announce_end(Run.Status.INTERRUPTED, self.last_seq() + 1)
+            thread = Thread.objects.only("ttl_minutes", "interrupts", "error").lock(self.thread_id)
+            run = Run.objects.active().filter(pk=self.pk).first()
+            if run is None:
+                return False
+            if action == self.CancelAction.ROLLBACK:
+                run.delete()
+            elif run.status == self.Status.PENDING:
+                run.stop_job()
+                run._end_unexecuted(thread)
+            else:
+                # What was asked for first stands, unless this is more: it cannot wait for the step's end.
+                lesser = Q(cancel_action="") | Q(cancel_action=self.CancelAction.DRAIN)
+                Run.objects.filter(lesser, pk=self.pk).update(cancel_action=action)
+                run.stop_job()
+            return True
+
+    def drain(self) -> bool:
+        """Let the current step's nodes finish and start no more. As ``cancel``."""
+        return self.cancel(self.CancelAction.DRAIN)
+
+    def _end_unexecuted(self, thread: Thread) -> None:
+        now = timezone.now()
+        Run.objects.filter(pk=self.pk).update(status=self.Status.INTERRUPTED, finished_at=now, updated_at=now)
+        others = Run.objects.filter(thread=thread).active().exists()
+        thread.settle(Outcome.unchanged(thread), busy=others, now=now)
+        self._announce_end(self.Status.INTERRUPTED, self.last_seq() + 1)
 
     def stop_job(self) -> None:
-        """Take the run's job out of the queue, or have its worker stop it. The run itself stays as it is."""
+        """Take the run's job out of the queue, or have its worker look at what the run is to do."""
         jobs.stop(self.job_id)
 
-    def abandon(self) -> None:
-        """Before the run is deleted: stop it, and free its thread if it was the last. Locks the thread."""
-        busy = Thread.objects.select_for_update().filter(pk=self.thread_id, status=Thread.Status.BUSY)
-        if busy.exists() and Run.objects.filter(pk=self.pk).active().exists():
-            self.stop_job()
-            if not Run.objects.filter(thread=self.thread_id).active().exclude(pk=self.pk).exists():
-                busy.update(status=Thread.Status.IDLE)
+    def abandon(self, *, thread_stays: bool) -> None:
+        """Before an active run is deleted, in that transaction: stop it, and undo it if its thread stays.
 
-    def clean_up_after_thread(self) -> None:
-        """Delete the checkpoints that this run still wrote while its thread was being deleted."""
-        if not Thread.objects.filter(pk=self.thread_id).exists():
-            checkpointer.delete([str(self.thread_id)])
+        The thread then stands where it stood before the run. Its worker's writes find no run and fail. Locks
+        the thread's row.
+        """
+        thread = Thread.objects.without_values().select_for_update().filter(pk=self.thread_id).first()
+        if thread is None or not Run.objects.active().filter(pk=self.pk).exists():
+            return
+        self.stop_job()
+        notify([self.pk])
+        if thread_stays:
+            # Locks the run's row, so that nothing is written between here and the deletion.
+            Run.objects.select_for_update().filter(pk=self.pk).exists()
+            resumed = self.kwargs.get("input") is None
+            checkpointer.delete_run(str(thread.pk), str(self.pk), resumed=resumed)
+            outcome = replace(state.outcome(thread), error=encode_for_jsonb(ROLLED_BACK))
+            others = Run.objects.filter(thread=thread).active().exclude(pk=self.pk).exists()
+            thread.settle(outcome, busy=others, now=timezone.now())
+
+    @transaction.atomic
+    def retry(self) -> None:
+        """Queue the run again, to go on from its last checkpoint in a new attempt.
+
+        Locks the thread's row. Raises RunNotRetryable if it is active, went well, or others came after it.
+        """
+        thread = Thread.objects.without_values().lock(self.thread_id)
+        if Run.objects.filter(thread=thread, pk__gt=self.pk).exists():
+            raise RunNotRetryable("Its thread has gone on with other runs.")
+        updated = Run.objects.filter(pk=self.pk, status__in=self.RETRYABLE).update(
+            status=self.Status.PENDING,
+            error=None,
+            cancel_action="",
+            lost=0,
+            finished_at=None,
+            updated_at=timezone.now(),
+        )
+        if not updated:
+            raise RunNotRetryable("It is active, or has succeeded.")
+        RunEvent.objects.filter(run=self, event__in=("error", END)).delete()
+        Run.objects.enqueue(self.pk)
+        thread.occupy(metadata={}, config=thread.config)
 
     def release(self) -> None:
         """Give the run back to the queue, to go on from its last checkpoint. Raises RunLost."""
@@ -269,11 +241,6 @@ class Run(models.Model):
         notify([self.pk])
         if self.kwargs.get("webhook"):
             jobs.deliver_webhook(self.pk)
-
-
-def _thread_config(config: dict[str, Any]) -> dict[str, Any]:
-    """What a thread keeps of a run's config (wire contract 3.3)."""
-    return {**{key: config[key] for key in ("tags", "recursion_limit") if key in config}, "configurable": {}}
 
 
 class RunEvent(models.Model):

@@ -4,26 +4,59 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
-from procrastinate import jobs, worker
+from procrastinate import job_context, jobs, worker
+from procrastinate.exceptions import ConnectorException
+from procrastinate.retry import RetryDecision
+
+from runs.lease import Lease
 
 logger = logging.getLogger(__name__)
+
+HEARTBEAT = """
+UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker_id)s RETURNING id
+"""
+# A job is ended by the worker that has it: another may have taken it over from one that was silent.
+DELETE_JOB = """
+DELETE FROM procrastinate_jobs WHERE id = %(job_id)s AND worker_id = %(worker_id)s AND status = 'doing'
+RETURNING id
+"""
+END_JOB = """
+UPDATE procrastinate_jobs
+SET status = %(status)s::procrastinate_job_status, attempts = attempts + 1, abort_requested = false,
+    scheduled_at = COALESCE(%(retry_at)s::timestamptz, scheduled_at), worker_id = NULL
+WHERE id = %(job_id)s AND worker_id = %(worker_id)s AND status = 'doing'
+RETURNING id
+"""
+
+
+class Runs(Protocol):
+    """What the queue's worker knows of the runs that it executes."""
+
+    lease: Lease
+
+    async def take_back(self) -> list[int]: ...
+
+    def look_at(self, run_id: UUID) -> None: ...
+
+    def drain(self) -> None: ...
 
 
 class QueueWorker(worker.Worker):
     """Takes back the jobs of lost workers, and starts a job as soon as it may run.
 
-    procrastinate's own worker would wait for its next poll.
+    procrastinate's own worker would wait for its next poll: a thread's next run waits for the lock of the one
+    before, whose end is announced by nothing; and a notification that arrives while jobs are being fetched is
+    forgotten when they have been (3.10).
 
-    A thread's next run waits for the lock of the one before; its end is announced by nothing. And a
-    notification that arrives while jobs are being fetched is forgotten when they have been (3.10).
+    A job that is to be aborted is not cancelled: its run says what is to become of it.
     """
 
-    def __init__(self, *args: Any, take_back: Callable[[], Awaitable[list[int]]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, runs: Runs, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._take_back = take_back
+        self._runs = runs
 
     _called = False
 
@@ -42,21 +75,62 @@ class QueueWorker(worker.Worker):
 
     async def _update_heartbeat(self) -> None:
         """Give a sign of life, and look for workers that give none."""
-        assert self.worker_id is not None
         while True:
-            if lost := await self._take_back():
-                logger.warning("Jobs of a lost worker are queued again: %s", lost)
-                self._called = True
-                self._new_job_event.set()
+            try:
+                await self._give_sign_of_life()
+                if lost := await self._runs.take_back():
+                    logger.warning("Jobs of a lost worker are queued again: %s", lost)
+                    self._look_for_jobs()
+            except ConnectorException as exc:
+                logger.warning("No heartbeat: %s", exc.__cause__ or exc)
             await asyncio.sleep(self.update_heartbeat_interval)
-            await self.app.job_manager.update_heartbeat(self.worker_id)
+
+    async def _give_sign_of_life(self) -> None:
+        begun = Lease.now()
+        connector = self.app.connector
+        if not await connector.execute_query_all_async(HEARTBEAT, worker_id=self.worker_id):
+            # Others have given this worker up. They have its jobs, or will have.
+            self.worker_id = await self.app.job_manager.register_worker()
+        self._runs.lease.renew(begun)
 
     async def _handle_notification(self, *, channel: str, notification: jobs.Notification) -> None:
         self._called = True
         await super()._handle_notification(channel=channel, notification=notification)
 
-    async def _persist_job_status(self, job: jobs.Job, *args: Any, **kwargs: Any) -> None:
-        await super()._persist_job_status(job, *args, **kwargs)
+    def _handle_abort_jobs_requested(self, job_ids: Any) -> None:
+        asked = set(job_ids)
+        for context in self._running_jobs.values():
+            if context.job.id in asked and "run_id" in context.job.task_kwargs:
+                self._runs.look_at(UUID(str(context.job.task_kwargs["run_id"])))
+
+    async def _persist_job_status(
+        self,
+        job: jobs.Job,
+        status: jobs.Status,
+        retry_decision: RetryDecision | None,
+        context: job_context.JobContext,
+        job_result: job_context.JobResult | None,
+    ) -> None:
+        statement, values = DELETE_JOB, {}
+        if retry_decision or status is not jobs.Status.SUCCEEDED:
+            statement = END_JOB
+            values = {
+                "status": jobs.Status.TODO.value if retry_decision else status.value,
+                "retry_at": retry_decision and retry_decision.retry_at,
+            }
+        ended = await self.app.connector.execute_query_all_async(
+            statement, job_id=job.id, worker_id=job.worker_id, **values
+        )
+        if not ended:
+            logger.warning("Job %s is not this worker's any more.", job.id)
+        self._job_ids_to_abort.pop(job.id or 0, None)
         if job.lock:
-            self._called = True
-            self._new_job_event.set()
+            self._look_for_jobs()
+
+    def _look_for_jobs(self) -> None:
+        self._called = True
+        self._new_job_event.set()
+
+    async def _shutdown(self, side_tasks: list[asyncio.Task[Any]]) -> None:
+        self._runs.drain()
+        await super()._shutdown(side_tasks)

@@ -11,6 +11,7 @@ from runs.models import Run
 
 
 @receiver(pre_delete, sender=Run)
-def abandon_run(instance: Run, **kwargs: Any) -> None:
-    """In the transaction of the deletion: a run that waits leaves the queue, one that executes is stopped."""
-    instance.abandon()
+def abandon_run(instance: Run, origin: Any, **kwargs: Any) -> None:
+    """In the transaction of the deletion. When the thread is what is deleted, nothing need be undone."""
+    is_run = isinstance(origin, Run) or getattr(origin, "model", None) is Run
+    instance.abandon(thread_stays=is_run)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from uuid import UUID
 
 import httpx
 from django.db import InterfaceError, OperationalError
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, RetryStrategy
 from procrastinate.contrib.django import app
-from procrastinate.job_context import AbortReason
 from procrastinate.jobs import Job
 
 from runs import jobs, webhooks
+from runs.exceptions import HandedBack
 from runs.models import Run
 from runs.worker import Worker
+
+logger = logging.getLogger(__name__)
 
 
 class WrongWorker(RuntimeError):
@@ -25,7 +28,7 @@ class BackToTheQueue(BaseRetryStrategy):
     """For runs that a stopping worker hands back, or could not claim, or should not have taken."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        if isinstance(exception, asyncio.CancelledError):
+        if isinstance(exception, (HandedBack, asyncio.CancelledError)):
             return RetryDecision()
         if isinstance(exception, (WrongWorker, OperationalError, InterfaceError)):
             return RetryDecision(retry_in={"seconds": 1})
@@ -38,7 +41,15 @@ async def execute(context: JobContext, *, run_id: str) -> None:
     worker: Worker | None = context.additional_context.get("worker")
     if worker is None:
         raise WrongWorker(WrongWorker.__doc__)
-    await worker.execute(UUID(run_id), cancelled=lambda: context.abort_reason() is AbortReason.USER_REQUEST)
+    await worker.execute(UUID(run_id))
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="runs.recover", queueing_lock="runs.recover")
+def recover(timestamp: int) -> None:
+    """Queue runs again that no job will execute."""
+    if recovered := Run.objects.recover():
+        logger.error("Runs were found without a job, or threads busy without a run: %s.", recovered)
 
 
 @app.task(name=jobs.START)

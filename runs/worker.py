@@ -15,7 +15,6 @@ import psycopg
 from asgiref.sync import sync_to_async
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.pregel import Pregel
 from langgraph.store.base import BaseStore
 from procrastinate import JobContext
@@ -31,11 +30,13 @@ from psycopg_pool import AsyncConnectionPool
 from assistants.graphs import equipped, registry
 from assistants.store import open_store
 from runs import jobs
+from runs.checkpoints import RunSaver
 from runs.conf import conf
 from runs.connections import DatabaseThreads, close_all, drop_dead, is_dead
 from runs.events.writer import EventWriter
-from runs.exceptions import RunLost
+from runs.exceptions import HandedBack, RunLost
 from runs.execution import Execution
+from runs.lease import Lease
 from runs.models import Run
 from runs.queue import QueueWorker
 
@@ -57,36 +58,62 @@ class Worker:
         events: EventWriter,
         database: DatabaseThreads,
     ) -> None:
-        self.checkpointer = AsyncPostgresSaver(pool)
+        self.checkpointer = RunSaver(pool)
         self.store = store
         self.events = events
+        self.lease = Lease(conf.SKEINO_HEARTBEAT_SECONDS)
         self._database = database
         self._graphs: dict[str, Pregel] = {}
+        self._executions: dict[UUID, Execution] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def execute(self, run_id: UUID, *, cancelled: Callable[[], bool]) -> None:
+    async def execute(self, run_id: UUID) -> None:
         """One attempt of the run, from claiming it to its end.
 
-        The task is cancelled when the run is, as ``cancelled`` then says, and else when the worker stops:
-        then the run goes back to the queue.
+        Raises HandedBack, and the run waits again, when the worker stops before the run has ended.
         """
         run = await self._claim(run_id)
         if run is None:
             return
-        execution = Execution(run, self.events)
+        execution = self._executions[run_id] = Execution(run, self.events, self.lease)
         try:
-            try:
-                end = await execution.execute(partial(self._graph, run.assistant.graph_id))
-            except asyncio.CancelledError:
-                if not cancelled():
-                    await self.events.flush()  # before another worker counts where the log ends
-                    await self._persistently(run.release)
-                    raise
-                end = await execution.stopped()
-            finish = partial(run.finish, seq=execution.seq + 1, usage=execution.usage.total)
-            await self._persistently(finish, *end)
+            await self._carry_out(execution)
         except RunLost:
             logger.warning("Run %s is not this worker's any more.", run_id, extra={"run_id": str(run_id)})
-            await self._persistently(run.clean_up_after_thread)
+        finally:
+            del self._executions[run_id]
+
+    async def _carry_out(self, execution: Execution) -> None:
+        run = execution.run
+        try:
+            end = await execution.execute(partial(self._graph, run.assistant.graph_id))
+        except (asyncio.CancelledError, HandedBack) as exc:
+            await self.events.flush()  # before another worker counts where the log ends
+            await self._persistently(run.release)
+            raise HandedBack from exc
+        finish = partial(run.finish, seq=execution.seq + 1, usage=execution.usage.total)
+        await self._persistently(finish, *end)
+
+    def look_at(self, run_id: UUID) -> None:
+        """Somebody has asked for an end of the run: find out which, and bring it about."""
+        if run_id in self._executions:
+            task = asyncio.create_task(self._heed(self._executions[run_id]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _heed(self, execution: Execution) -> None:
+        run = execution.run
+        asked = await self._persistently(
+            Run.objects.filter(pk=run.pk).values_list("cancel_action", flat=True).first
+        )
+        action = Run.CancelAction(asked or Run.CancelAction.ROLLBACK)  # no row: it was deleted
+        if action != execution.stopping:
+            execution.stop(action)
+
+    def drain(self) -> None:
+        """Let every run stop at the end of its current step, and be handed back."""
+        for execution in self._executions.values():
+            execution.drain()
 
     async def _persistently(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a verb that a second call does no harm, until the database has answered."""
@@ -161,8 +188,9 @@ async def work(worker: Worker, *, wait: bool = True, install_signal_handlers: bo
         "shutdown_graceful_timeout": conf.SKEINO_WORKER_SHUTDOWN_SECONDS,
         "update_heartbeat_interval": conf.SKEINO_HEARTBEAT_SECONDS / 3,
         "stalled_worker_timeout": conf.SKEINO_HEARTBEAT_SECONDS,
+        "abort_job_polling_interval": conf.SKEINO_QUEUE_POLL_SECONDS,
         "additional_context": {"worker": worker},
-        "take_back": worker.take_back,
+        "runs": worker,
         # In place of procrastinate's two, of which the asynchronous one takes two hops a run.
         "task_middleware": [close_db_connections, _drop_dead_connections],
     }

@@ -96,3 +96,48 @@ def prune(thread_ids: Sequence[str]) -> None:
     """Delete all checkpoints of the threads but the latest. Raises NotImplementedError for what cannot be."""
     if thread_ids:
         DjangoSaver().prune(thread_ids, strategy="keep_latest")
+
+
+# Writes on the checkpoint that the run went on from are its own where they answer an interrupt: the answers,
+# and what the nodes wrote that could go on. Values stay while a checkpoint of another run has them.
+DELETE_RUN = """
+WITH gone AS (
+    DELETE FROM checkpoints
+    WHERE thread_id = %(thread)s AND metadata ->> 'run_id' = %(run)s
+    RETURNING checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint -> 'channel_versions' AS versions
+), its_writes AS (
+    DELETE FROM checkpoint_writes w USING gone g
+    WHERE w.thread_id = %(thread)s AND w.checkpoint_ns = g.checkpoint_ns AND w.checkpoint_id = g.checkpoint_id
+), latest AS (
+    SELECT DISTINCT ON (checkpoint_ns) checkpoint_ns, checkpoint_id FROM checkpoints
+    WHERE thread_id = %(thread)s AND metadata ->> 'run_id' IS DISTINCT FROM %(run)s
+    ORDER BY checkpoint_ns, checkpoint_id DESC
+), answers AS (
+    DELETE FROM checkpoint_writes w USING latest l
+    WHERE %(resumed)s
+    AND w.thread_id = %(thread)s AND w.checkpoint_ns = l.checkpoint_ns AND w.checkpoint_id = l.checkpoint_id
+    AND (w.channel = '__resume__' OR w.idx >= 0 AND EXISTS (
+        SELECT 1 FROM checkpoint_writes i
+        WHERE i.thread_id = w.thread_id AND i.checkpoint_ns = w.checkpoint_ns
+        AND i.checkpoint_id = w.checkpoint_id AND i.task_id = w.task_id AND i.channel = '__interrupt__'
+    ))
+)
+DELETE FROM checkpoint_blobs b USING gone g, jsonb_each_text(g.versions) v
+WHERE b.thread_id = %(thread)s AND b.checkpoint_ns = g.checkpoint_ns
+AND b.channel = v.key AND b.version = v.value
+AND NOT EXISTS (
+    SELECT 1 FROM checkpoints c
+    WHERE c.thread_id = %(thread)s AND c.checkpoint_ns = b.checkpoint_ns
+    AND c.metadata ->> 'run_id' IS DISTINCT FROM %(run)s
+    AND c.checkpoint -> 'channel_versions' ->> b.channel = b.version
+)
+"""
+
+
+def delete_run(thread_id: str, run_id: str, *, resumed: bool) -> None:
+    """Delete what a run has written, so that the thread is where it stood before.
+
+    ``resumed`` says whether the run had no input of its own: then the interrupts that it answered wait again.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(DELETE_RUN, {"thread": thread_id, "run": run_id, "resumed": resumed})

@@ -121,6 +121,11 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         direction = "" if sort_order == "asc" else "-"
         return Page.of(found.order_by(f"{direction}{field}", f"{direction}id"), limit=limit, offset=offset)
 
+    def free_idle(self) -> int:
+        """Let threads be idle that are busy without an active run; returns how many. Reads all threads."""
+        busy = self.filter(status=Thread.Status.BUSY).exclude(runs__status__in=("pending", "running"))
+        return busy.update(status=Thread.Status.IDLE)
+
     def expired(self) -> ThreadQuerySet:
         """Those whose time is up and on which nothing runs."""
         return self.filter(expires_at__lte=timezone.now()).exclude(status=Thread.Status.BUSY)

@@ -58,6 +58,30 @@ class Outcome:
             interrupts=encode_for_jsonb(interrupts) if interrupts else None,
         )
 
+    @classmethod
+    def unchanged(cls, thread: Thread) -> Outcome:
+        """The outcome of a run that never began: the thread is what it was before."""
+        status = Thread.Status.IDLE
+        if thread.interrupts:
+            status = Thread.Status.INTERRUPTED
+        elif thread.error:
+            status = Thread.Status.ERROR
+        return cls(
+            thread_status=status,
+            interrupts=encode_for_jsonb(thread.interrupts) if thread.interrupts else None,
+            error=encode_for_jsonb(thread.error) if thread.error else None,
+        )
+
+
+def outcome(thread: Thread) -> Outcome:
+    """Where the thread's latest checkpoint leaves it: without values if it has none."""
+    graph = _graph(thread)
+    if graph is not None:
+        snapshot = graph.get_state(_config(thread))
+        if snapshot.created_at:
+            return Outcome.of(snapshot, graph)
+    return Outcome(thread_status=Thread.Status.IDLE, values=encode_for_jsonb(None))
+
 
 def read(
     thread: Thread, *, checkpoint: dict[str, Any] | None = None, subgraphs: bool = False
