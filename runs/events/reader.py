@@ -20,23 +20,33 @@ from runs.events import CHANNEL, END
 
 logger = logging.getLogger(__name__)
 
-# How many events one follower is handed at a time: what a slow client can make this process hold.
+# What one follower is handed at a time, and so what a slow client can make this process hold: so many
+# events, and no more than one beyond so many bytes of them.
 EVENTS_PER_READ = 500
+SIZE_PER_READ = 4 * 1024 * 1024
 
 # Between attempts to reach the database again, in seconds.
 SHORTEST_DELAY, LONGEST_DELAY = 0.1, 5.0
 
+# For each follower its events; where there are none, whether any are to come. Status and last event of a run
+# appear together, so who is found inactive and without events has read all there is.
 SELECT_EVENTS = """
-SELECT f.position, e.seq, e.event, e.data
+SELECT f.position, e.seq, e.event, e.data, e.seq IS NOT NULL OR EXISTS (
+    SELECT 1 FROM runs_run WHERE id = f.run_id AND status IN ('pending', 'running')
+)
 FROM unnest(%s::uuid[], %s::int[], %s::bool[]) WITH ORDINALITY AS f (run_id, after, only_end, position)
-CROSS JOIN LATERAL (
-    SELECT seq, event, data FROM runs_runevent
-    WHERE run_id = f.run_id AND seq > f.after AND (NOT f.only_end OR event = %s)
-    ORDER BY seq LIMIT %s
-) e
+LEFT JOIN LATERAL (
+    SELECT seq, event, data FROM (
+        SELECT seq, event, data, sum(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS size_before
+        FROM (
+            SELECT seq, event, data FROM runs_runevent
+            WHERE run_id = f.run_id AND seq > f.after AND (NOT f.only_end OR event = %s)
+            ORDER BY seq LIMIT %s
+        ) limited
+    ) sized WHERE size_before < %s
+) e ON true
 ORDER BY f.position, e.seq
 """
-SELECT_ACTIVE = "SELECT id FROM runs_run WHERE id = ANY(%s) AND status IN ('pending', 'running')"
 
 
 class Event(NamedTuple):
@@ -45,6 +55,11 @@ class Event(NamedTuple):
     seq: int
     event: str
     data: str
+
+
+def _is_cut_off(events: list[Event]) -> bool:
+    """Whether a limit ended the read, so that there may be more."""
+    return len(events) == EVENTS_PER_READ or sum(len(e.data.encode()) for e in events) >= SIZE_PER_READ
 
 
 class _Follower:
@@ -185,7 +200,7 @@ class _Reader:
                 await asyncio.wait_for(self._wake.wait(), next_poll - loop.time())
             except TimeoutError:
                 next_poll = loop.time() + conf.SKEINO_EVENT_POLL_SECONDS
-                await self._poll()
+                self._all_have_news()
             self._wake.clear()
             await self._read([f for f in self._wanting() if f.has_news])
 
@@ -197,19 +212,6 @@ class _Reader:
             if follower.delivered is not None and not follower.delivered.done()
         ]
 
-    async def _poll(self) -> None:
-        followers = self._wanting()
-        if not followers:
-            return
-        # First who is active, then what there is: an end written between the two is still found.
-        connection = await self._connected()
-        rows = await connection.execute(SELECT_ACTIVE, [[f.run_id for f in followers]])
-        active = {run_id for (run_id,) in await rows.fetchall()}
-        await self._read(followers)
-        for follower in followers:
-            if follower.run_id not in active and follower.delivered and not follower.delivered.done():
-                follower.delivered.set_result(None)
-
     async def _read(self, followers: list[_Follower]) -> None:
         if not followers:
             return
@@ -217,14 +219,18 @@ class _Reader:
             follower.has_news = False
         connection = await self._connected()
         columns = zip(*((f.run_id, f.after, f.only_end) for f in followers), strict=True)
-        rows = await connection.execute(SELECT_EVENTS, [*map(list, columns), END, EVENTS_PER_READ])
-        found: dict[int, list[Event]] = defaultdict(list)
-        for position, seq, event, data in await rows.fetchall():
-            found[position - 1].append(Event(seq, event, data))
+        limits = [END, EVENTS_PER_READ, SIZE_PER_READ]
+        rows = await connection.execute(SELECT_EVENTS, [*map(list, columns), *limits])
+        found: dict[int, list[Event] | None] = {}
+        for position, seq, event, data, is_active in await rows.fetchall():
+            if seq is not None:
+                found.setdefault(position - 1, []).append(Event(seq, event, data))  # type: ignore[union-attr]
+            elif not is_active:
+                found[position - 1] = None
         for position, events in found.items():
             follower = followers[position]
-            if len(events) == EVENTS_PER_READ:
-                follower.has_news = True  # there is probably more
+            if events and _is_cut_off(events):
+                follower.has_news = True
             if follower.delivered and not follower.delivered.done():
                 follower.delivered.set_result(events)
 

@@ -22,14 +22,17 @@ ROWS_PER_BATCH = 2000
 MAX_WAITING = 8 * 1024 * 1024
 
 # Rows of a run that this attempt has lost are left out; rows that were written already, too: then a batch
-# whose answer was lost can be sent again.
+# whose answer was lost can be sent again. The runs stay locked until the statement's end, so that no other
+# worker takes one over in between.
 INSERT = """
-WITH written AS (
+WITH live AS MATERIALIZED (
+    SELECT id, attempt FROM runs_run WHERE id = ANY(%s::uuid[]) AND status = 'running' ORDER BY id FOR SHARE
+), written AS (
     INSERT INTO runs_runevent (run_id, seq, event, data)
     SELECT e.run_id, e.seq, e.event, e.data
     FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::text[], %s::text[])
         AS e (run_id, attempt, seq, event, data)
-    JOIN runs_run r ON r.id = e.run_id AND r.attempt = e.attempt AND r.status = 'running'
+    JOIN live r ON r.id = e.run_id AND r.attempt = e.attempt
     ON CONFLICT DO NOTHING
     RETURNING run_id
 )
@@ -114,11 +117,12 @@ class EventWriter:
     async def _write(self, batch: list[Row]) -> None:
         """Write until it is written: through lost connections, and past runs deleted meanwhile."""
         columns = [list(column) for column in zip(*batch, strict=True)]
+        run_ids = list(set(columns[0]))
         delay = 0.1
         while True:
             try:
                 connection = await self._connected()
-                await connection.execute(INSERT, [*columns, CHANNEL])
+                await connection.execute(INSERT, [run_ids, *columns, CHANNEL])
                 return
             except psycopg.errors.ForeignKeyViolation:
                 continue  # a run was deleted while this was written; the next try leaves its rows out
