@@ -35,6 +35,21 @@ class Settings:
         return getattr(settings, "SKEINO_BUSY", "conflict")
 
     @property
+    def SKEINO_RUN_CREATE(self) -> str:
+        """When ``POST /threads/{id}/runs`` answers: ``wait``, when the run has ended, or ``background``."""
+        return getattr(settings, "SKEINO_RUN_CREATE", "wait")
+
+    @property
+    def SKEINO_STATELESS_MINUTES(self) -> float:
+        """How long the thread of a run without one is kept after it: so long its stream can be rejoined."""
+        return getattr(settings, "SKEINO_STATELESS_MINUTES", 1.0)
+
+    @property
+    def SKEINO_MAX_STREAMS(self) -> int:
+        """How many streams a web process keeps open at a time; more are refused with 429."""
+        return getattr(settings, "SKEINO_MAX_STREAMS", 5000)
+
+    @property
     def SKEINO_RUN_TIMEOUT_SECONDS(self) -> float | None:
         """The longest an attempt of a run may take; None for no limit. A run may ask for less."""
         return getattr(settings, "SKEINO_RUN_TIMEOUT_SECONDS", None)

@@ -28,8 +28,41 @@ class RunNotRetryable(APIException):
     default_code = "run_not_retryable"
 
 
+class NothingToCancel(APIException):
+    """No matching runs to cancel. They have ended, or were deleted."""
+
+    status_code = 404
+    default_code = "nothing_to_cancel"
+    default_detail = __doc__
+
+
+class ThreadNeeded(APIException):
+    """You must provide a thread_id when resuming."""
+
+    status_code = 400
+    default_code = "thread_needed"
+    default_detail = __doc__
+
+
+class IdempotencyKeyReused(APIException):
+    """This Idempotency-Key was used for another request."""
+
+    status_code = 422
+    default_code = "idempotency_key_reused"
+    default_detail = __doc__
+
+
+class TooManyStreams(APIException):
+    """This server has as many streams open as it may. Try again soon."""
+
+    status_code = 429
+    default_code = "too_many_streams"
+    default_detail = __doc__
+    wait = 1  # seconds, for `Retry-After`
+
+
 class InvalidEventId(APIException):
-    """Invalid event ID: must be a number"""
+    """Invalid event ID: must be one that this stream has sent, or `-1` for its beginning"""
 
     status_code = 422
     default_code = "invalid_event_id"

@@ -72,6 +72,8 @@ class Run(models.Model):
     lost = models.PositiveSmallIntegerField(default=0)
     # What its worker is to do with it, if anything but to execute it.
     cancel_action = models.CharField(max_length=16, choices=CancelAction.choices, blank=True, default="")
+    # The client's name for its request, with the user before it.
+    idempotency_key = models.CharField(max_length=255, null=True, editable=False)  # noqa: DJ001
     error = JSONField(null=True)
     usage = JSONField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -94,6 +96,11 @@ class Run(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["thread"], name="one_running_run_per_thread", condition=Q(status="running")
+            ),
+            models.UniqueConstraint(
+                fields=["idempotency_key"],
+                name="one_run_per_idempotency_key",
+                condition=Q(idempotency_key__isnull=False),
             ),
         ]
 

@@ -14,7 +14,8 @@ from runs import jobs
 from runs.conf import conf
 from runs.exceptions import InvalidRunId, RunNotFound
 from threads.exceptions import ThreadBusy
-from threads.models import Thread, own_metadata
+from threads.models import Thread
+from threads.querysets import own_metadata
 
 if TYPE_CHECKING:
     from runs.models import Run
@@ -54,12 +55,13 @@ class RunQuerySet(models.QuerySet["Run"]):
         metadata: dict[str, Any] | None = None,
         multitask_strategy: str = "enqueue",
         after_seconds: float = 0,
+        idempotency_key: str | None = None,
     ) -> Run:
         """Make a run and its job in one transaction; it is executed after the thread's earlier runs.
 
         With ``after_seconds`` it enters the thread's line only then. Locks the thread's row. Raises
         ThreadBusy when other runs are active and the strategy is not to wait for them, ThreadNotFound when
-        the thread has just been deleted.
+        the thread has just been deleted, IntegrityError when there is a run of that idempotency key.
         """
         thread = Thread.objects.without_values().lock(thread.pk)
         self._make_way(thread, multitask_strategy)
@@ -71,6 +73,7 @@ class RunQuerySet(models.QuerySet["Run"]):
             kwargs=kwargs,
             metadata={"created_by": "system", **thread.metadata, **own_metadata(metadata), **stamp},
             multitask_strategy=multitask_strategy,
+            idempotency_key=idempotency_key,
         )
         run.job_id = jobs.enqueue(run.pk, thread.pk, after_seconds)
         run.save(force_insert=True)

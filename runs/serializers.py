@@ -7,6 +7,7 @@ from langsmith.utils import tracing_is_enabled
 from rest_framework import serializers
 
 from runs.addresses import AddressRefused, check_url
+from runs.exceptions import ThreadNeeded
 from runs.models import Run
 from runs.stream_modes import DEFAULT, STREAM_MODES
 from threads import messages
@@ -152,6 +153,13 @@ class RunCreateSerializer(serializers.Serializer[None]):
         help_text="What becomes of the thread: that of a run on a thread is kept.",
     )
     after_seconds = serializers.FloatField(required=False, allow_null=True, max_value=10 * 366 * 86400)
+    timeout_seconds = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        min_value=0.001,
+        max_value=366 * 86400,
+        help_text="How long an attempt may take; the server may allow less.",
+    )
     durability = serializers.ChoiceField(required=False, allow_null=True, choices=["sync", "async", "exit"])
     checkpoint_during = serializers.BooleanField(
         required=False, allow_null=True, help_text="Older: false is durability `exit`."
@@ -203,7 +211,7 @@ class RunCreateSerializer(serializers.Serializer[None]):
             "interrupt_before": data.get("interrupt_before"),
             "interrupt_after": data.get("interrupt_after"),
             "feedback_keys": data.get("feedback_keys"),
-            **({"langsmith_tracer": tracer} if (tracer := data.get("langsmith_tracer")) else {}),
+            **{key: data[key] for key in ("langsmith_tracer", "timeout_seconds") if data.get(key)},
             "webhook": data.get("webhook"),
             "on_disconnect": data.get("on_disconnect") or "continue",
             "durability": data.get("durability") or ("exit" if during is False else "async"),
@@ -223,12 +231,13 @@ def checkpoint(data: dict[str, Any]) -> dict[str, Any] | None:
     return {**chosen, "checkpoint_id": str(chosen["checkpoint_id"])}
 
 
-class RunListSerializer(serializers.Serializer[None]):
-    limit = serializers.IntegerField(required=False, default=10, min_value=1, max_value=1000)
-    offset = serializers.IntegerField(required=False, default=0, min_value=0, max_value=2**31)
-    status = serializers.ChoiceField(required=False, choices=Run.Status.choices)
-    select = serializers.ListField(
-        child=serializers.ChoiceField(choices=RunSerializer.Meta.fields),
-        required=False,
-        help_text="The only keys to show.",
-    )
+class StatelessRunSerializer(RunCreateSerializer):
+    """A run on a thread of its own. What says how to deal with a thread's other runs is ignored."""
+
+    def validate_on_completion(self, value: str | None) -> str | None:
+        return value
+
+    def validate_command(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        if value and value.get("resume") is not None:
+            raise ThreadNeeded
+        return value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
@@ -13,76 +14,182 @@ from rest_framework.viewsets import ViewSet
 from runs.conf import conf
 from runs.connections import close_all
 from runs.events import reader
-from runs.exceptions import RunNotFound
+from runs.events.reader import Event
+from runs.exceptions import RunNotFound, TooManyStreams
 from runs.models import Run
 from runs.sse import HEARTBEAT, frame
 from threads.encoding import encode
 
+# Before the body of an answer that takes its time, so that nobody between takes it for dead (contract 3.4).
+KEEP_ALIVE = b"\n"
+
+EVENT_STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+async def in_thread(call: Callable[[], Any]) -> Any:
+    """For handlers that have no threads of their own."""
+
+    def call_and_close() -> Any:
+        try:
+            return call()
+        finally:
+            close_all()
+
+    return await sync_to_async(call_and_close)()
+
 
 class RunResponse(StreamingHttpResponse):
-    """A response as long as its run. A handler calls ``on_disconnect`` when the client has left."""
+    """A response as long as its run. A handler calls ``on_disconnect`` when the client has left.
 
-    def __init__(self, run: Run, *args: Any, **kwargs: Any) -> None:
+    It sets ``in_thread``, if it has threads for database work.
+    """
+
+    in_thread: Callable[[Callable[[], Any]], Awaitable[Any]] = staticmethod(in_thread)
+
+    def __init__(self, run: Run, *args: Any, cancels: bool | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.run = run
+        self._cancels = run.kwargs.get("on_disconnect") == "cancel" if cancels is None else cancels
 
     def on_disconnect(self) -> None:
-        if self.run.kwargs.get("on_disconnect") == "cancel":
+        if self._cancels:
             self.run.cancel()
 
 
-def event_stream(run: Run) -> RunResponse:
-    """The run's events from its first, as server-sent events, until it has ended (wire contract 4.1)."""
-    path = f"/threads/{run.thread_id}/runs/{run.pk}"
+def path_of(run: Run, *, stateless: bool = False) -> str:
+    return f"/runs/{run.pk}" if stateless else f"/threads/{run.thread_id}/runs/{run.pk}"
+
+
+def check_capacity() -> None:
+    """Raises TooManyStreams. Before a run is made that nobody could listen to."""
+    if reader.open_streams() >= conf.SKEINO_MAX_STREAMS:
+        raise TooManyStreams
+
+
+def event_stream(
+    run: Run,
+    *,
+    after: int = 0,
+    modes: Collection[str] = (),
+    cancels: bool | None = None,
+    stateless: bool = False,
+) -> RunResponse:
+    """The run's events after number ``after``, as server-sent events, until it has ended (contract 4.1).
+
+    ``modes``: the only ones to send events of. ``cancels``: whether the client's leaving cancels the run.
+    """
+    path = path_of(run, stateless=stateless)
     return RunResponse(
         run,
-        _frames(run),
+        _frames(run, after, modes),
+        cancels=cancels,
         content_type="text/event-stream; charset=utf-8",
-        headers={
-            "Cache-Control": "no-store",
-            "X-Accel-Buffering": "no",
-            "Location": f"{path}/stream",
-            "Content-Location": path,
-        },
+        headers={**EVENT_STREAM_HEADERS, "Location": f"{path}/stream", "Content-Location": path},
     )
 
 
-async def _frames(run: Run) -> AsyncIterator[bytes]:
+async def _frames(run: Run, after: int, modes: Collection[str]) -> AsyncIterator[bytes]:
     with_ids = bool(run.kwargs["resumable"])
-    async for events in reader.follow(run.pk, silence=conf.SKEINO_STREAM_HEARTBEAT_SECONDS):
-        yield (
-            b"".join(frame(event.event, event.data, event.seq if with_ids else None) for event in events)
-            or HEARTBEAT
+    async for events in reader.follow(run.pk, after=after, silence=conf.SKEINO_STREAM_HEARTBEAT_SECONDS):
+        wanted = [event for event in events if is_of(event, modes)]
+        if wanted:
+            yield b"".join(frame(e.event, e.data, e.seq if with_ids else None) for e in wanted)
+        elif not events:
+            yield HEARTBEAT
+
+
+def is_of(event: Event, modes: Collection[str]) -> bool:
+    """Whether an event belongs to one of the modes. Without modes all do; errors always do."""
+    name = event.event.partition("|")[0]
+    if not modes or name == "error":
+        return True
+    # Both modes of messages have events called so, or beginning so.
+    return (
+        "messages-tuple" in modes
+        if name == "messages" and "messages" not in modes
+        else (name.partition("/")[0] in modes)
+    )
+
+
+class ResultResponse(RunResponse):
+    """The state that a run ends with, as JSON, with line breaks before it while the run goes on."""
+
+    def __init__(self, run: Run, *, cancels: bool | None = None) -> None:
+        path = path_of(run)
+        super().__init__(
+            run,
+            self._body(),
+            cancels=cancels,
+            content_type="application/json",
+            headers={"Location": f"{path}/join", "Content-Location": path},
         )
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        async for _ in reader.follow_end(self.run.pk, silence=conf.SKEINO_STREAM_HEARTBEAT_SECONDS):
+            yield KEEP_ALIVE
+        result = await self.in_thread(lambda: result_of(self.run))
+        yield encode(result).encode()
+
+
+def result_of(run: Run) -> Any:
+    """What a run that has ended leaves: its thread's values, its interrupts, or its error (contract 3.4)."""
+    ended = Run.objects.select_related("thread").filter(pk=run.pk).first()
+    if ended is None:
+        return {"__error__": {"error": "RunNotFound", "message": str(RunNotFound(run.pk).detail)}}
+    if ended.status in (Run.Status.ERROR, Run.Status.TIMEOUT):
+        return {"__error__": ended.error}
+    values = ended.thread.values
+    interrupts = [found for task in (ended.thread.interrupts or {}).values() for found in task]
+    if len(ended.thread.interrupts or {}) > 1:
+        return {"__interrupt__": interrupts}
+    if interrupts:
+        return {**(values if isinstance(values, dict) else {}), "__interrupt__": interrupts}
+    return values
 
 
 class AnswerWhenEnded(RunResponse):
     """The response to a request that waits for its run: ``wait``, then send what ``answer`` makes.
 
-    It counts as streaming, so that middleware adds headers and asks for no content.
+    It counts as streaming, so that middleware adds headers and asks for no content. After ``seconds``, and
+    when the server stops, the answer is what there is.
     """
 
-    def __init__(self, run: Run, respond: Callable[[Run], tuple[Any, dict[str, str]]]) -> None:
-        super().__init__(run)
-        self._respond = respond
+    def __init__(
+        self,
+        run: Run,
+        respond: Callable[[Run], tuple[Any, dict[str, str]]],
+        *,
+        seconds: float | None = None,
+        cancels: bool | None = None,
+        gone: Any = None,
+    ) -> None:
+        super().__init__(run, cancels=cancels)
+        self._respond, self._seconds, self._gone = respond, seconds, gone
 
     async def wait(self) -> None:
-        await reader.wait_for_end(self.run.pk)
+        with suppress(TimeoutError, reader.StreamsClosed):
+            await reader.wait_for_end(self.run.pk, seconds=self._seconds)
 
     def answer(self) -> HttpResponse:
-        """The final response, with this one's headers. A run that was deleted meanwhile is not found."""
-        try:
-            run = Run.objects.get(pk=self.run.pk)
-        except Run.DoesNotExist:
-            body, headers, status = {"detail": str(RunNotFound(self.run.pk).detail)}, dict[str, str](), 404
-        else:
-            (body, headers), status = self._respond(run), 200
+        """The final response, with this one's headers. A run that was deleted meanwhile is not found.
+
+        Unless a deleted run has an answer of its own, ``gone``.
+        """
+        body, headers, status = self._answer()
         content = encode(body).encode()
         response = HttpResponse(content, status=status, headers={**self.headers, **headers})
         response.headers["Content-Type"] = "application/json"
         response.headers["Content-Length"] = str(len(content))
         response.cookies = self.cookies
         return response
+
+    def _answer(self) -> tuple[Any, dict[str, str], int]:
+        run = Run.objects.filter(pk=self.run.pk).first()
+        if run is not None:
+            return *self._respond(run), 200
+        if self._gone is not None:
+            return self._gone, {}, 200
+        return {"detail": str(RunNotFound(self.run.pk).detail)}, {}, 404
 
 
 class WaitingViewSet(ViewSet):

@@ -7,45 +7,126 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
-from assistants.models import Assistant
+from runs.conf import conf
+from runs.exceptions import InvalidEventId, NothingToCancel
 from runs.models import Run
-from runs.serializers import RunCreateSerializer, RunListSerializer, RunSerializer
-from runs.streaming import AnswerWhenEnded, WaitingViewSet, event_stream
-from threads.models import Thread, ThreadQuerySet
+from runs.query_serializers import (
+    CancelRunQuerySerializer,
+    JoinQuerySerializer,
+    RunListSerializer,
+)
+from runs.serializers import RunCreateSerializer, RunSerializer
+from runs.streaming import (
+    AnswerWhenEnded,
+    ResultResponse,
+    RunResponse,
+    WaitingViewSet,
+    check_capacity,
+    event_stream,
+    path_of,
+)
+from runs.submission import Preference, submit
+from runs.thread_stream import BEGINNING
+from threads.models import Thread
+from threads.querysets import ThreadQuerySet
+
+EVENT_STREAM = {(200, "text/event-stream"): OpenApiTypes.STR}
+RESULT = {200: OpenApiTypes.ANY}
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key", str, "header", description="A request that is repeated with it makes no second run."
+)
+LAST_EVENT_ID = OpenApiParameter(
+    "Last-Event-ID", str, "header", description="Begin after this event; `-1` is the beginning."
+)
+RUN_HEADERS = [
+    OpenApiParameter("Location", str, "header", response=True, description="The run's path."),
+    OpenApiParameter("X-Tokens-Used", int, "header", response=True, description="Tokens of the run."),
+]
+PREFER = OpenApiParameter(
+    "Prefer", str, "header", description="`respond-async` answers at once, `wait=10` after ten seconds."
+)
 
 
-@extend_schema(tags=["Runs"])
-class RunViewSet(WaitingViewSet):
+class RunViews(WaitingViewSet):
+    def threads(self) -> ThreadQuerySet:
+        return Thread.objects.visible_to(self.request.user).without_values()
+
+    def valid(self, serializer: type[Serializer[Any]], data: Any) -> dict[str, Any]:
+        checked = serializer(data=data)
+        checked.is_valid(raise_exception=True)
+        return dict(checked.validated_data)
+
+    def joined(self, run: Run, *, stateless: bool = False) -> RunResponse:
+        """The stream of a run that exists, from where the client wants it: without a wish from now on.
+
+        What has ended is sent whole.
+        """
+        check_capacity()
+        query = self.valid(JoinQuerySerializer, self.request.query_params)
+        return event_stream(
+            run,
+            after=self._after(run),
+            modes=query.get("stream_mode", ()),
+            cancels=query["cancel_on_disconnect"],
+            stateless=stateless,
+        )
+
+    def _after(self, run: Run) -> int:
+        last = self.request.headers.get("Last-Event-ID")
+        if last in BEGINNING:
+            return 0
+        if last is None:
+            return 0 if run.is_finished else run.last_seq()
+        if not last.isdecimal() or len(last) > 9:
+            raise InvalidEventId
+        return int(last)
+
+
+@extend_schema(tags=["Thread Runs"])
+class RunViewSet(RunViews):
     @extend_schema(
         operation_id="create_run_threads__thread_id__runs_post",
         request=RunCreateSerializer,
         responses={200: RunSerializer},
-        parameters=[
-            OpenApiParameter("Location", str, "header", response=True, description="The run's path."),
-            OpenApiParameter("X-Tokens-Used", int, "header", response=True, description="Tokens of the run."),
-        ],
+        parameters=[*RUN_HEADERS, IDEMPOTENCY_KEY, PREFER],
     )
     def create(self, request: Request, thread_id: str) -> HttpResponseBase:
         """Execute a run and answer when it has ended, well or badly: see its `status`.
 
-        A run that is to begin later, by `after_seconds`, is answered at once, pending.
+        A run that is to begin later, by `after_seconds`, is answered at once, pending; so is every run if
+        the server's setting or `Prefer: respond-async` says so.
         """
-        run = self.submit(request, thread_id)
+        run = submit(request, thread_id, self.threads())
         body: Any = request.data
-        if not body.get("after_seconds"):
-            return AnswerWhenEnded(run, described)
-        shown, headers = described(run)
-        return Response(shown, headers=headers)
+        at_once = conf.SKEINO_RUN_CREATE == "background" or body.get("after_seconds")
+        return answered(run, Preference.of(request), at_once=bool(at_once))
 
     @extend_schema(
         operation_id="stream_run_threads__thread_id__runs_stream_post",
         request=RunCreateSerializer,
-        responses={(200, "text/event-stream"): OpenApiTypes.STR},
+        responses=EVENT_STREAM,
+        parameters=[IDEMPOTENCY_KEY],
     )
     def stream(self, request: Request, thread_id: str) -> HttpResponseBase:
         """Execute a run and stream its events. The run goes on if the client leaves."""
-        return event_stream(self.submit(request, thread_id))
+        check_capacity()
+        return event_stream(submit(request, thread_id, self.threads()))
+
+    @extend_schema(
+        operation_id="wait_run_threads__thread_id__runs_wait_post",
+        request=RunCreateSerializer,
+        responses=RESULT,
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def wait(self, request: Request, thread_id: str) -> HttpResponseBase:
+        """Execute a run and answer with the state it ends with. Line breaks come while it goes on.
+
+        A failed run has `__error__`, one that waits for a person `__interrupt__`.
+        """
+        check_capacity()
+        return ResultResponse(submit(request, thread_id, self.threads()))
 
     @extend_schema(
         operation_id="list_runs_http_threads__thread_id__runs_get",
@@ -55,40 +136,80 @@ class RunViewSet(WaitingViewSet):
     def list(self, request: Request, thread_id: str) -> Response:
         """The thread's runs, newest first."""
         thread = self.threads().find(thread_id)
-        query = RunListSerializer(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        shown = {"select": query.validated_data.pop("select", None)}
-        runs = Run.objects.filter(thread=thread).page(**query.validated_data)
+        query = self.valid(RunListSerializer, request.query_params)
+        shown = {"select": query.pop("select", None)}
+        runs = Run.objects.filter(thread=thread).page(**query)
         return Response(RunSerializer(runs, many=True, context=shown).data)
 
     @extend_schema(operation_id="get_run_http_threads__thread_id__runs__run_id__get", responses=RunSerializer)
     def retrieve(self, request: Request, thread_id: str, run_id: str) -> Response:
         """One run."""
-        thread = self.threads().find(thread_id)
-        return Response(RunSerializer(Run.objects.filter(thread=thread).find(run_id)).data)
+        return Response(RunSerializer(self.run(thread_id, run_id)).data)
 
-    def threads(self) -> ThreadQuerySet:
-        return Thread.objects.visible_to(self.request.user).without_values()
+    @extend_schema(operation_id="delete_run_threads__thread_id__runs__run_id__delete", responses={204: None})
+    def destroy(self, request: Request, thread_id: str, run_id: str) -> Response:
+        """Delete a run and its events. One that is active is stopped and undone: its checkpoints go too."""
+        self.run(thread_id, run_id).delete()
+        return Response(status=204)
 
-    def submit(self, request: Request, thread_id: str) -> Run:
-        body = RunCreateSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        data = body.validated_data
-        assistant = Assistant.objects.find(data["assistant_id"])
-        threads = self.threads()
-        create = data.get("if_not_exists") == "create"
-        thread = threads.find_or_open(thread_id, user=request.user) if create else threads.find(thread_id)
-        return Run.objects.submit(
-            thread,
-            assistant,
-            kwargs=body.run_kwargs,
-            metadata=data.get("metadata"),
-            multitask_strategy=data.get("multitask_strategy") or Run.MultitaskStrategy.ENQUEUE,
-            after_seconds=max(data.get("after_seconds") or 0, 0),
-        )
+    @extend_schema(
+        operation_id="join_run_http_threads__thread_id__runs__run_id__join_get",
+        responses=RESULT,
+        parameters=[
+            OpenApiParameter(
+                "cancel_on_disconnect", bool, description="Whether leaving cancels the run.", default=False
+            )
+        ],
+    )
+    def join(self, request: Request, thread_id: str, run_id: str) -> HttpResponseBase:
+        """Wait for a run that exists, and answer as its `wait` would."""
+        check_capacity()
+        query = self.valid(JoinQuerySerializer, request.query_params)
+        return ResultResponse(self.run(thread_id, run_id), cancels=query["cancel_on_disconnect"])
+
+    @extend_schema(
+        operation_id="stream_run_http_threads__thread_id__runs__run_id__join_get",
+        responses=EVENT_STREAM,
+        parameters=[JoinQuerySerializer, LAST_EVENT_ID],
+    )
+    def join_stream(self, request: Request, thread_id: str, run_id: str) -> HttpResponseBase:
+        """The stream of a run that exists: from an event on, else from now on; whole if it has ended."""
+        return self.joined(self.run(thread_id, run_id))
+
+    @extend_schema(
+        operation_id="cancel_run_http_threads__thread_id__runs__run_id__cancel_post",
+        request=None,
+        responses={200: OpenApiTypes.OBJECT, 202: None},
+        parameters=[CancelRunQuerySerializer],
+    )
+    def cancel(self, request: Request, thread_id: str, run_id: str) -> HttpResponseBase:
+        """Stop a run that waits or executes. Answers at once, or with `wait` when it has ended."""
+        query = self.valid(CancelRunQuerySerializer, request.query_params)
+        run = self.run(thread_id, run_id)
+        if not run.cancel(Run.CancelAction(query["action"])):
+            raise NothingToCancel
+        if not query["wait"]:
+            return Response(status=202)
+        path = path_of(run)
+        headers = {"Location": f"{path}/join", "Content-Location": path}
+        return AnswerWhenEnded(run, lambda run: ({}, headers), cancels=False, gone={})
+
+    def run(self, thread_id: str, run_id: str) -> Run:
+        return Run.objects.filter(thread=self.threads().find(thread_id)).find(run_id)
 
 
-def described(run: Run) -> tuple[Any, dict[str, str]]:
-    path = f"/threads/{run.thread_id}/runs/{run.pk}"
-    headers = {"Location": path, "Content-Location": path, "X-Tokens-Used": str(run.total_tokens)}
-    return RunSerializer(run).data, headers
+def answered(run: Run, preference: Preference, *, at_once: bool) -> HttpResponseBase:
+    """The run, when it has ended unless client or server would have it earlier."""
+    preferred = {"Preference-Applied": preference.applied} if preference.applied else {}
+
+    def described(run: Run) -> tuple[Any, dict[str, str]]:
+        path = path_of(run)
+        headers = {"Location": path, "Content-Location": path, "X-Tokens-Used": str(run.total_tokens)}
+        return RunSerializer(run).data, headers | preferred
+
+    if preference.wait is not None:
+        return AnswerWhenEnded(run, described, seconds=preference.wait)
+    if not (at_once or preference.respond_async):
+        return AnswerWhenEnded(run, described)
+    shown, headers = described(run)
+    return Response(shown, headers=headers)

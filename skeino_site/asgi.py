@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
+import signal
+import threading
+from types import FrameType
 from typing import Any
 from urllib.parse import ParseResult
 
@@ -40,6 +44,26 @@ class BrowserOriginValidator(OriginValidator):
         return parsed_origin is None or self.validate_origin(parsed_origin)
 
 
+def _end_streams_on_signals() -> None:
+    """End open streams as soon as the server is told to stop: it would wait for them.
+
+    Their clients see that their runs go on, and rejoin them where another process answers. Servers tell
+    applications of the end only when all requests have ended, so this listens in on their signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        inner = signal.getsignal(number)
+
+        def end_streams(number: int, frame: FrameType | None, inner: Any = inner) -> None:
+            loop.call_soon_threadsafe(reader.end_streams)
+            if callable(inner):
+                inner(number, frame)
+
+        signal.signal(number, end_streams)
+
+
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:
     """Start by loading the graphs, so that a process that cannot serve them never takes a request."""
     while True:
@@ -54,6 +78,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
             # What is loaded by now stays: keep it out of full collections, which pause every request.
             gc.collect()
             gc.freeze()
+            _end_streams_on_signals()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await reader.close()

@@ -46,6 +46,8 @@ class ThreadedASGIHandler(ASGIHandler):
         with body:
             response = await self._in_thread(self._respond, scope, body)
             if response.streaming:
+                if isinstance(response, RunResponse):
+                    response.in_thread = self._in_thread
                 left = await self._until_disconnect(self._send_at_leisure(response, send), receive)
                 if left and isinstance(response, RunResponse):
                     await self._in_thread(response.on_disconnect)

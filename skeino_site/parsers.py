@@ -23,7 +23,8 @@ class JSONParser(BaseParser):
 
     Whatever the content type says: clients of this API send JSON, some of them as ``text/plain``. Refused are
     NaN and numbers beyond a double, lone surrogates, NUL characters, and nesting beyond
-    SKEINO_MAX_JSON_DEPTH. An empty body is no JSON, except where the view reads none.
+    SKEINO_MAX_JSON_DEPTH. An empty body is no JSON, except where the view reads none. The body is an object,
+    or what the view says in ``body_type``.
     """
 
     media_type = "application/json"
@@ -37,8 +38,9 @@ class JSONParser(BaseParser):
             body = orjson.loads(raw)
         except orjson.JSONDecodeError as exc:
             raise ParseError("Invalid JSON in request body") from exc
-        if not isinstance(body, dict):
-            raise ParseError("The request body must be a JSON object")
+        expected = getattr((parser_context or {}).get("view"), "body_type", dict)
+        if not isinstance(body, expected):
+            raise ParseError(f"The request body must be a JSON {'object' if expected is dict else 'array'}")
         check_depth(raw, body, conf.SKEINO_MAX_JSON_DEPTH)
         if rb"\u0000" in raw and contains_nul(body):
             raise ParseError("NUL characters (\\u0000) cannot be stored")

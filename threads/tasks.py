@@ -10,14 +10,18 @@ from threads.models import Thread
 
 logger = logging.getLogger(__name__)
 
-# How many threads one sweep deals with: the next is a minute away.
+# How many threads one sweep deals with one by one: the next is a minute away.
 BATCH = 500
+# How many are deleted at a time of those that need no such care.
+TEMPORARY_BATCH = 1000
 
 
 @app.periodic(cron="* * * * *")
 @app.task(name="threads.sweep", queueing_lock="threads.sweep")
 def sweep(timestamp: int) -> None:
     """End the threads whose time is up."""
+    while Thread.objects.delete_temporary(TEMPORARY_BATCH) == TEMPORARY_BATCH:
+        pass
     for thread in Thread.objects.without_values().expired().order_by("expires_at")[:BATCH]:
         try:
             thread.expire()

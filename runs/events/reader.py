@@ -37,16 +37,20 @@ SELECT f.position, e.seq, e.event, e.data, e.seq IS NOT NULL OR EXISTS (
 FROM unnest(%s::uuid[], %s::int[], %s::bool[]) WITH ORDINALITY AS f (run_id, after, only_end, position)
 LEFT JOIN LATERAL (
     SELECT seq, event, data FROM (
-        SELECT seq, event, data, sum(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS size_before
+        SELECT seq, event, data, sum(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS before
         FROM (
             SELECT seq, event, data FROM runs_runevent
             WHERE run_id = f.run_id AND seq > f.after AND (NOT f.only_end OR event = %s)
             ORDER BY seq LIMIT %s
         ) limited
-    ) sized WHERE size_before < %s
+    ) sized WHERE before < %s
 ) e ON true
 ORDER BY f.position, e.seq
 """
+
+
+class StreamsClosed(Exception):
+    """This process stops before the run has ended."""
 
 
 class Event(NamedTuple):
@@ -59,7 +63,8 @@ class Event(NamedTuple):
 
 def _is_cut_off(events: list[Event]) -> bool:
     """Whether a limit ended the read, so that there may be more."""
-    return len(events) == EVENTS_PER_READ or sum(len(e.data.encode()) for e in events) >= SIZE_PER_READ
+    size = 4 * sum(len(event.data) for event in events)  # a character has up to four bytes
+    return len(events) == EVENTS_PER_READ or size >= SIZE_PER_READ
 
 
 class _Follower:
@@ -81,10 +86,45 @@ async def follow(
         yield events
 
 
-async def wait_for_end(run_id: uuid.UUID) -> None:
-    """Return when the run has ended, its status committed."""
-    async for _ in _Reader.of_this_loop().follow(_Follower(run_id, 0, True), None):
-        pass
+async def follow_end(run_id: uuid.UUID, *, silence: float | None = None) -> AsyncIterator[None]:
+    """Yields after each ``silence`` seconds until the run has ended, its status committed.
+
+    Raises StreamsClosed when the process stops before that.
+    """
+    reader = _Reader.of_this_loop()
+    async for events in reader.follow(_Follower(run_id, 0, True), silence):
+        if not events:
+            yield
+    if reader.is_closing:
+        raise StreamsClosed
+
+
+async def wait_for_end(run_id: uuid.UUID, *, seconds: float | None = None) -> None:
+    """Return when the run has ended, its status committed. Raises TimeoutError, and StreamsClosed."""
+    async with asyncio.timeout(seconds):
+        async for _ in follow_end(run_id):
+            pass
+
+
+async def fetch(query: str, parameters: list[Any]) -> list[Any]:
+    """Rows by the connection that this event loop reads events on."""
+    return await _Reader.of_this_loop().fetch(query, parameters)
+
+
+def open_streams() -> int:
+    """How many followers this process has, of all its event loops."""
+    return sum(reader.count for reader in list(_readers.values()))
+
+
+def end_streams() -> None:
+    """End all that follow, and who begins to from now on: the process stops, and others will serve them."""
+    for reader in list(_readers.values()):
+        reader.end_streams()
+
+
+def is_closing() -> bool:
+    """Whether the streams of this event loop have been ended."""
+    return _Reader.of_this_loop().is_closing
 
 
 async def close() -> None:
@@ -113,6 +153,8 @@ class _Reader:
         self._followers: dict[uuid.UUID, set[_Follower]] = defaultdict(set)
         self._wake, self._listening = asyncio.Event(), asyncio.Event()
         self._connection: psycopg.AsyncConnection | None = None
+        self.count = 0
+        self.is_closing = False
         self._tasks = [
             asyncio.create_task(self._restarted(self._listen), name="event listener"),
             asyncio.create_task(self._restarted(self._serve), name="event reader"),
@@ -122,6 +164,7 @@ class _Reader:
         # Subscribed before the first read, so that nothing falls between the two.
         await self._listening.wait()
         self._followers[follower.run_id].add(follower)
+        self.count += 1
         try:
             while (events := await self._next(follower, silence)) is not None:
                 ended = bool(events) and events[-1].event == END
@@ -132,6 +175,7 @@ class _Reader:
                 if ended:
                     return
         finally:
+            self.count -= 1
             self._followers[follower.run_id].discard(follower)
             if not self._followers[follower.run_id]:
                 del self._followers[follower.run_id]
@@ -142,8 +186,20 @@ class _Reader:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._disconnect()
 
+    def end_streams(self) -> None:
+        self.is_closing = True
+        for follower in self._wanting():
+            if follower.delivered and not follower.delivered.done():
+                follower.delivered.set_result(None)
+
+    async def fetch(self, query: str, parameters: list[Any]) -> list[Any]:
+        connection = await self._connected()
+        return await (await connection.execute(query, parameters)).fetchall()
+
     async def _next(self, follower: _Follower, silence: float | None) -> list[Event] | None:
         """The follower's next events: none after silence, None when the run is over without an end."""
+        if self.is_closing:
+            return None
         if follower.delivered is None:
             follower.delivered = asyncio.get_running_loop().create_future()
             if follower.has_news:

@@ -21,7 +21,8 @@ from pytest_django import Settings
 
 from runs import worker
 from runs.events.reader import wait_for_end
-from runs.models import Run, RunQuerySet
+from runs.models import Run
+from runs.querysets import RunQuerySet
 from tests.graphs import factories
 from tests.live import ROOT, TEST_GRAPHS
 from tests.runs.api import human

@@ -1,0 +1,91 @@
+"""What requests about runs that exist may say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rest_framework import serializers
+
+from runs.models import Run
+from runs.serializers import RunSerializer
+from runs.stream_modes import STREAM_MODES
+
+CANCEL_ACTIONS = [Run.CancelAction.INTERRUPT.value, Run.CancelAction.ROLLBACK.value]
+
+
+class RunListSerializer(serializers.Serializer[None]):
+    limit = serializers.IntegerField(required=False, default=10, min_value=1, max_value=1000)
+    offset = serializers.IntegerField(required=False, default=0, min_value=0, max_value=2**31)
+    status = serializers.ChoiceField(required=False, choices=Run.Status.choices)
+    select = serializers.ListField(
+        child=serializers.ChoiceField(choices=RunSerializer.Meta.fields),
+        required=False,
+        help_text="The only keys to show.",
+    )
+
+
+class CancelQuerySerializer(serializers.Serializer[None]):
+    action = serializers.ChoiceField(
+        required=False,
+        choices=CANCEL_ACTIONS,
+        default=CANCEL_ACTIONS[0],
+        help_text="`rollback` deletes the run and its checkpoints.",
+    )
+
+
+class CancelRunQuerySerializer(CancelQuerySerializer):
+    wait = serializers.BooleanField(
+        required=False, default=False, help_text="Whether to answer when the run has ended."
+    )
+
+
+class CancelRunsSerializer(serializers.Serializer[None]):
+    """Runs of a thread by their ids, or all of a status."""
+
+    thread_id = serializers.UUIDField(required=False, allow_null=True)
+    run_ids = serializers.ListField(
+        child=serializers.UUIDField(), required=False, allow_null=True, min_length=1, max_length=1000
+    )
+    status = serializers.ChoiceField(required=False, allow_null=True, choices=["pending", "running", "all"])
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        by_id = attrs.get("thread_id") is not None and attrs.get("run_ids") is not None
+        if by_id == bool(attrs.get("status")):
+            raise serializers.ValidationError("Give either thread_id and run_ids, or status.")
+        return attrs
+
+
+class ModeListField(serializers.ListField):
+    """Repeated, as one JSON list, or separated by commas. Empty is no list at all."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        items: list[Any] = []
+        for item in data if isinstance(data, list) else [data]:
+            if isinstance(item, str) and item.startswith("["):
+                try:
+                    items += json.loads(item)
+                except ValueError as exc:
+                    raise serializers.ValidationError("Must be a list of stream modes.") from exc
+            else:
+                items += filter(None, map(str.strip, str(item).split(",")))
+        return super().to_internal_value(items)
+
+
+class JoinQuerySerializer(serializers.Serializer[None]):
+    stream_mode = ModeListField(
+        child=serializers.ChoiceField(choices=list(STREAM_MODES)),
+        required=False,
+        help_text="The only events to send: those of these modes, of what the run emits. All without it.",
+    )
+    cancel_on_disconnect = serializers.BooleanField(
+        required=False, default=False, help_text="Whether the run is cancelled when this client leaves."
+    )
+
+
+class ThreadStreamQuerySerializer(serializers.Serializer[None]):
+    stream_modes = ModeListField(
+        child=serializers.ChoiceField(choices=["run_modes", "lifecycle", "state_update"]),
+        required=False,
+        help_text="`lifecycle` alone: only where runs begin and end.",
+    )

@@ -1,0 +1,136 @@
+"""From a request to a run: whose thread, which assistant, and what clients say beside the body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from rest_framework.request import Request
+from rest_framework.serializers import ValidationError
+
+from assistants.models import Assistant
+from runs.conf import conf
+from runs.exceptions import IdempotencyKeyReused
+from runs.models import Run
+from runs.serializers import RunCreateSerializer, StatelessRunSerializer
+from threads.models import Thread
+from threads.querysets import ThreadQuerySet
+
+MAX_KEY_LENGTH = 150
+
+
+@dataclass(frozen=True)
+class Preference:
+    """The ``Prefer`` header (RFC 7240), as far as runs go: answer at once, or after so many seconds."""
+
+    respond_async: bool = False
+    wait: float | None = None
+
+    @classmethod
+    def of(cls, request: Request) -> Preference:
+        """What cannot be understood is ignored, as the RFC demands."""
+        found: dict[str, str] = {}
+        for preference in request.headers.get("Prefer", "").split(","):
+            name, _, value = preference.partition(";")[0].partition("=")
+            found.setdefault(name.strip().lower(), value.strip(' "'))
+        seconds = found.get("wait", "")
+        return cls("respond-async" in found, float(seconds) if seconds.isdecimal() else None)
+
+    @property
+    def applied(self) -> str:
+        """For ``Preference-Applied``."""
+        if self.wait is not None:
+            return f"wait={self.wait:g}"
+        return "respond-async" if self.respond_async else ""
+
+
+def submit(request: Request, thread_id: str, threads: ThreadQuerySet) -> Run:
+    """A new run on one of the threads, or on a new one if the body says so; see ``Run.objects.submit``."""
+    body = RunCreateSerializer(data=request.data)
+    body.is_valid(raise_exception=True)
+    data = body.validated_data
+    assistant = Assistant.objects.find(data["assistant_id"])
+
+    def create(key: str | None) -> Run:
+        may_open = data.get("if_not_exists") == "create"
+        find = threads.find_or_open(thread_id, user=request.user) if may_open else threads.find(thread_id)
+        return Run.objects.submit(
+            find,
+            assistant,
+            kwargs=body.run_kwargs,
+            metadata=data.get("metadata"),
+            multitask_strategy=data.get("multitask_strategy") or Run.MultitaskStrategy.ENQUEUE,
+            after_seconds=max(data.get("after_seconds") or 0, 0),
+            idempotency_key=key,
+        )
+
+    def is_same(run: Run) -> bool:
+        return str(run.thread_id) == thread_id.lower() and _asks_for_the_same(run, assistant, body)
+
+    return _once(_idempotency_key(request), create, is_same)
+
+
+def submit_stateless(request: Request, item: Any, number: int | None = None) -> Run:
+    """A new run on a thread of its own. ``number`` is the item's place in a batch."""
+    body = StatelessRunSerializer(data=item)
+    body.is_valid(raise_exception=True)
+    data = body.validated_data
+    assistant = Assistant.objects.find(data["assistant_id"])
+
+    def create(key: str | None) -> Run:
+        keep = data.get("on_completion") == "keep"
+        thread = Thread.objects.open(
+            user=request.user,
+            temporary=not keep,
+            ttl=None if keep else {"ttl": conf.SKEINO_STATELESS_MINUTES},
+        )
+        return Run.objects.submit(
+            thread,
+            assistant,
+            kwargs=body.run_kwargs,
+            metadata=data.get("metadata"),
+            after_seconds=max(data.get("after_seconds") or 0, 0),
+            idempotency_key=key,
+        )
+
+    key = _idempotency_key(request)
+    key = key if key is None or number is None else f"{key}/{number}"
+    return _once(key, create, lambda run: _asks_for_the_same(run, assistant, body))
+
+
+def _once(key: str | None, create: Callable[[str | None], Run], is_same: Callable[[Run], bool]) -> Run:
+    """The run that an earlier request of that key has made, else a new one. Raises IdempotencyKeyReused.
+
+    Of two requests at once the database takes one; the other finds its run.
+    """
+    if key is None:
+        return create(None)
+    found = Run.objects.filter(idempotency_key=key).first()
+    if found is None:
+        try:
+            with transaction.atomic():
+                return create(key)
+        except IntegrityError:
+            found = Run.objects.filter(idempotency_key=key).first()
+            if found is None:
+                raise
+    if not is_same(found):
+        raise IdempotencyKeyReused
+    return found
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("Idempotency-Key", "").strip()
+    if not key:
+        return None
+    if len(key) > MAX_KEY_LENGTH or not key.isprintable():
+        raise ValidationError(
+            {"Idempotency-Key": [f"Must be at most {MAX_KEY_LENGTH} printable characters."]}
+        )
+    return f"{request.user.pk or ''}:{key}"
+
+
+def _asks_for_the_same(run: Run, assistant: Assistant, body: RunCreateSerializer) -> bool:
+    return run.assistant_id == assistant.pk and run.kwargs == body.run_kwargs

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from django.http import HttpResponseBase, StreamingHttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+
+from runs.query_serializers import ThreadStreamQuerySerializer
+from runs.streaming import EVENT_STREAM_HEADERS, check_capacity
+from runs.thread_stream import BEGINNING, Place, frames
+from runs.views import EVENT_STREAM, LAST_EVENT_ID, RunViews
+
+
+@extend_schema(tags=["Threads"])
+class ThreadStreamViewSet(RunViews):
+    @extend_schema(
+        operation_id="join_thread_stream_threads__thread_id__stream_get",
+        responses=EVENT_STREAM,
+        parameters=[ThreadStreamQuerySerializer, LAST_EVENT_ID],
+    )
+    def retrieve(self, request: Request, thread_id: str) -> HttpResponseBase:
+        """The events of all runs of the thread, one run after another, from now on or from an event on.
+
+        It ends when the client leaves.
+        """
+        check_capacity()
+        thread = self.threads().find(thread_id)
+        modes = self.valid(ThreadStreamQuerySerializer, request.query_params).get("stream_modes")
+        last = request.headers.get("Last-Event-ID")
+        if last is not None and last not in BEGINNING:
+            Place.parse(last)  # refused now, and not in the middle of a stream
+        return StreamingHttpResponse(
+            frames(thread.pk, last, lifecycle_only=modes == ["lifecycle"]),
+            content_type="text/event-stream; charset=utf-8",
+            headers=EVENT_STREAM_HEADERS,
+        )

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, models, transaction
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from assistants.pagination import Page
+from threads import checkpointer
+from threads.conf import conf
+from threads.exceptions import InvalidThreadId, ThreadExists, ThreadNotFound
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser, AnonymousUser
+
+    from threads.models import Thread
+
+# Dropped from what clients send (wire contract 3.2). `graph_id` and `assistant_id` they may set.
+RESERVED_METADATA = {"thread_id", "run_id", "cron_id"}
+
+
+class ThreadQuerySet(models.QuerySet["Thread"]):
+    def visible_to(self, user: AbstractUser | AnonymousUser) -> ThreadQuerySet:
+        """The threads this user may see, and no other exists for them. The only place that knows."""
+        if not user.is_authenticated:
+            return self.filter(owner=None) if conf.SKEINO_ALLOW_ANONYMOUS else self.none()
+        if user.has_perm("threads.view_all_threads"):
+            return self
+        return self.filter(owner=user)
+
+    def without_values(self) -> ThreadQuerySet:
+        """For those who need the thread and not its state, which may be large."""
+        return self.defer("values", "interrupts")
+
+    def find(self, thread_id: str | uuid.UUID) -> Thread:
+        """One thread by its id. Raises InvalidThreadId or ThreadNotFound."""
+        try:
+            key = uuid.UUID(str(thread_id))
+        except ValueError as exc:
+            raise InvalidThreadId from exc
+        found = self.filter(pk=key).first()
+        if found is None:
+            raise ThreadNotFound(thread_id)
+        return found
+
+    def lock(self, thread_id: uuid.UUID) -> Thread:
+        """The thread with its row locked until the transaction ends. Raises ThreadNotFound."""
+        thread = self.select_for_update(of=("self",)).filter(pk=thread_id).first()
+        if thread is None:
+            raise ThreadNotFound(thread_id)
+        return thread
+
+    def find_or_open(self, thread_id: str | uuid.UUID, *, user: AbstractUser | AnonymousUser) -> Thread:
+        """One thread by its id, made if there is none. Raises as ``find``, for other users' threads too."""
+        try:
+            return self.find(thread_id)
+        except ThreadNotFound as missing:
+            try:
+                return self.open(user=user, thread_id=uuid.UUID(str(thread_id)), if_exists="do_nothing")
+            except ThreadExists:
+                raise missing from None
+
+    def open(
+        self,
+        *,
+        user: AbstractUser | AnonymousUser,
+        thread_id: uuid.UUID | None = None,
+        metadata: dict[str, Any] | None = None,
+        if_exists: str | None = "raise",
+        ttl: dict[str, Any] | None = None,
+        temporary: bool = False,
+    ) -> Thread:
+        """Create a thread of the user's, or with ``if_exists="do_nothing"`` return the one that is there.
+
+        Raises ThreadExists, also for a thread that the user may not see.
+        """
+        owner: Any = user if user.is_authenticated else None
+        thread = self.model(
+            id=thread_id or uuid7(), owner=owner, metadata=own_metadata(metadata), temporary=temporary
+        )
+        thread.live_for(ttl)
+        try:
+            with transaction.atomic():
+                thread.save(force_insert=True)
+        except IntegrityError as exc:
+            visible = self.model.objects.visible_to(user).filter(pk=thread.id).first()
+            if visible is None or if_exists != "do_nothing":
+                raise ThreadExists(thread.id) from exc
+            return visible
+        return thread
+
+    def search(
+        self,
+        *,
+        ids: list[uuid.UUID] | None = None,
+        metadata: dict[str, Any] | None = None,
+        values: dict[str, Any] | None = None,
+        status: str | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        sort_by: str | None = None,
+        sort_order: str | None = None,
+    ) -> Page[Thread]:
+        """A page of those that meet every condition, newest first unless told otherwise. One query.
+
+        Threads that were made for one run are left out.
+        """
+        found = self.filter(temporary=False)
+        if ids is not None:
+            found = found.filter(pk__in=ids)
+        if metadata:
+            found = found.filter(metadata__contains=metadata)
+        if values:
+            found = found.filter(values__contains=values)
+        if status:
+            found = found.filter(status=status)
+        field = "id" if sort_by == "thread_id" else sort_by or "created_at"
+        direction = "" if sort_order == "asc" else "-"
+        return Page.of(found.order_by(f"{direction}{field}", f"{direction}id"), limit=limit, offset=offset)
+
+    def free_idle(self) -> int:
+        """Let threads be idle that are busy without an active run; returns how many. Reads all threads."""
+        busy = self.filter(status=self.model.Status.BUSY).exclude(runs__status__in=("pending", "running"))
+        return busy.update(status=self.model.Status.IDLE)
+
+    @transaction.atomic
+    def delete_temporary(self, limit: int) -> int:
+        """Delete so many expired threads that were made for one run; returns how many.
+
+        In a few statements for all: their runs and events go by the database's own cascade. Locks their rows,
+        and skips those that are locked.
+        """
+        expired = self.expired().filter(temporary=True).order_by("expires_at")
+        ids = list(expired.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+        self.filter(pk__in=ids)._raw_delete(self.db)
+        checkpointer.delete([str(pk) for pk in ids])
+        return len(ids)
+
+    def expired(self) -> ThreadQuerySet:
+        """Those whose time is up and on which nothing runs."""
+        return self.filter(expires_at__lte=timezone.now()).exclude(status=self.model.Status.BUSY)
+
+
+def own_metadata(metadata: dict[str, Any] | None) -> dict[str, Any]:
+    """What of a client's metadata is kept: not the keys under which the server says what ran."""
+    return {key: value for key, value in (metadata or {}).items() if key not in RESERVED_METADATA}
