@@ -62,7 +62,7 @@ class TooManyStreams(APIException):
 
 
 class InvalidEventId(APIException):
-    """Invalid event ID: must be one that this stream has sent, or `-1` for its beginning"""
+    """Invalid event ID: this stream sends none like it"""
 
     status_code = 422
     default_code = "invalid_event_id"

@@ -132,5 +132,6 @@ class QueueWorker(worker.Worker):
         self._new_job_event.set()
 
     async def _shutdown(self, side_tasks: list[asyncio.Task[Any]]) -> None:
-        self._runs.drain()
+        if self.wait:  # else it has found no more jobs, and those it has shall end
+            self._runs.drain()
         await super()._shutdown(side_tasks)
