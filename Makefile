@@ -9,13 +9,16 @@ RUN = .venv/bin/python
 INSTALL = $(RUN) -m pip --quiet --disable-pip-version-check --no-input install --no-compile -c constraints.txt
 
 .DEFAULT_GOAL = help
-.PHONY: serve test lint format constraints clean help
+.PHONY: serve test faults lint format constraints clean help
 
 serve: .venv/.runtime  ## Set everything up if need be, and run the server; ARGS are those of `manage.py serve`
 	@exec $(RUN) manage.py serve $(ARGS)
 
 test: .venv/.development  ## Run the tests; ARGS go to pytest, as in make test ARGS="-k threads"
 	@exec $(RUN) -m pytest $(ARGS)
+
+faults: .venv/.development  ## Kill, stop and restart processes and Postgres under load, at full length: some ten minutes
+	@FAULTS=full exec $(RUN) -m pytest tests/faults $(ARGS)
 
 lint: .venv/.development  ## Check style, types, the direction of imports, migrations and the OpenAPI document
 	@echo "ruff"; $(RUN) -m ruff check $(PACKAGES) manage.py
