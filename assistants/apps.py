@@ -13,6 +13,10 @@ class AssistantsConfig(AppConfig):
 
     def ready(self) -> None:
         from assistants import checks  # noqa: F401  (registers the system checks)
+        from assistants.conf import conf
+        from assistants.setting_checks import register_settings
+
+        register_settings(conf, "assistants")
 
         post_migrate.connect(sync_assistants, sender=self)
         post_migrate.connect(setup_store, sender=self)

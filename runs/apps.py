@@ -8,4 +8,8 @@ class RunsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from assistants.setting_checks import register_settings
         from runs import signals  # noqa: F401  (connects the receivers)
+        from runs.conf import conf
+
+        register_settings(conf, "runs")

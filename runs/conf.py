@@ -1,23 +1,26 @@
 from __future__ import annotations
 
+from typing import Literal
+
 from django.conf import settings
+from pydantic import PositiveFloat, PositiveInt
 
 
 class Settings:
     """Shadows Django's settings: typed, with defaults, read on every access."""
 
     @property
-    def SKEINO_WORKER_CONCURRENCY(self) -> int:
+    def SKEINO_WORKER_CONCURRENCY(self) -> PositiveInt:
         """How many runs one worker process executes at a time."""
         return getattr(settings, "SKEINO_WORKER_CONCURRENCY", 100)
 
     @property
-    def SKEINO_WORKER_POOL_SIZE(self) -> int:
+    def SKEINO_WORKER_POOL_SIZE(self) -> PositiveInt:
         """How many database connections a worker process opens for its queue and its checkpoints."""
         return getattr(settings, "SKEINO_WORKER_POOL_SIZE", 10)
 
     @property
-    def SKEINO_WORKER_NODE_THREADS(self) -> int:
+    def SKEINO_WORKER_NODE_THREADS(self) -> PositiveInt:
         """How many synchronous nodes and tools a worker process runs at a time."""
         return getattr(settings, "SKEINO_WORKER_NODE_THREADS", 32)
 
@@ -27,7 +30,7 @@ class Settings:
         return getattr(settings, "SKEINO_WORKER_SHUTDOWN_SECONDS", 10.0)
 
     @property
-    def SKEINO_BUSY(self) -> str:
+    def SKEINO_BUSY(self) -> Literal["conflict", "platform"]:
         """What a run with strategy ``interrupt`` or ``rollback`` meets on a busy thread.
 
         ``conflict``: 409. ``platform``: it stops the active runs, as on the official server.
@@ -35,57 +38,57 @@ class Settings:
         return getattr(settings, "SKEINO_BUSY", "conflict")
 
     @property
-    def SKEINO_RUN_CREATE(self) -> str:
+    def SKEINO_RUN_CREATE(self) -> Literal["wait", "background"]:
         """When ``POST /threads/{id}/runs`` answers: ``wait``, when the run has ended, or ``background``."""
         return getattr(settings, "SKEINO_RUN_CREATE", "wait")
 
     @property
-    def SKEINO_STATELESS_MINUTES(self) -> float:
+    def SKEINO_STATELESS_MINUTES(self) -> PositiveFloat:
         """How long the thread of a run without one is kept after it: so long its stream can be rejoined."""
         return getattr(settings, "SKEINO_STATELESS_MINUTES", 1.0)
 
     @property
-    def SKEINO_MAX_STREAMS(self) -> int:
+    def SKEINO_MAX_STREAMS(self) -> PositiveInt:
         """How many streams a web process keeps open at a time; more are refused with 429."""
         return getattr(settings, "SKEINO_MAX_STREAMS", 5000)
 
     @property
-    def SKEINO_RUN_TIMEOUT_SECONDS(self) -> float | None:
+    def SKEINO_RUN_TIMEOUT_SECONDS(self) -> PositiveFloat | None:
         """The longest an attempt of a run may take; None for no limit. A run may ask for less."""
         return getattr(settings, "SKEINO_RUN_TIMEOUT_SECONDS", None)
 
     @property
-    def SKEINO_MAX_ATTEMPTS(self) -> int:
+    def SKEINO_MAX_ATTEMPTS(self) -> PositiveInt:
         """How many workers a run may be lost with before it ends in an error."""
         return getattr(settings, "SKEINO_MAX_ATTEMPTS", 3)
 
     @property
-    def SKEINO_MAX_EVENT_BYTES(self) -> int:
+    def SKEINO_MAX_EVENT_BYTES(self) -> PositiveInt:
         """The largest event of a stream. A run that emits a larger one fails."""
         return getattr(settings, "SKEINO_MAX_EVENT_BYTES", 32 * 1024 * 1024)
 
     @property
-    def SKEINO_CANCEL_SECONDS(self) -> float:
+    def SKEINO_CANCEL_SECONDS(self) -> PositiveFloat:
         """How long a worker waits for a cancelled run's nodes to give up before it goes on without them."""
         return getattr(settings, "SKEINO_CANCEL_SECONDS", 5.0)
 
     @property
-    def SKEINO_HEARTBEAT_SECONDS(self) -> float:
+    def SKEINO_HEARTBEAT_SECONDS(self) -> PositiveFloat:
         """A worker that gives no sign of life for this long counts as lost. It gives three in that time."""
         return getattr(settings, "SKEINO_HEARTBEAT_SECONDS", 30.0)
 
     @property
-    def SKEINO_QUEUE_POLL_SECONDS(self) -> float:
+    def SKEINO_QUEUE_POLL_SECONDS(self) -> PositiveFloat:
         """How often workers look for jobs unasked: how late a run with `after_seconds` may start."""
         return getattr(settings, "SKEINO_QUEUE_POLL_SECONDS", 1.0)
 
     @property
-    def SKEINO_EVENT_POLL_SECONDS(self) -> float:
+    def SKEINO_EVENT_POLL_SECONDS(self) -> PositiveFloat:
         """How often streams look for events unasked, in case a notification was lost."""
         return getattr(settings, "SKEINO_EVENT_POLL_SECONDS", 2.0)
 
     @property
-    def SKEINO_STREAM_HEARTBEAT_SECONDS(self) -> float:
+    def SKEINO_STREAM_HEARTBEAT_SECONDS(self) -> PositiveFloat:
         """After how much silence a stream sends a comment, so that nobody between takes it for dead."""
         return getattr(settings, "SKEINO_STREAM_HEARTBEAT_SECONDS", 5.0)
 

@@ -59,14 +59,17 @@ def stop(job_id: int) -> None:
     _queue.cancel_job_by_id(job_id, abort=True, delete_job=True)
 
 
-# Both in one statement, so that of several workers that find a job lost only one takes it back.
+# All in one statement, so that of several workers that find a job lost only one takes it back. A worker that
+# was silent and is not lost registers again.
 TAKE_BACK = """
-WITH lost AS (
+WITH silent AS (
+    DELETE FROM procrastinate_workers WHERE last_heartbeat < now() - make_interval(secs => %(seconds)s)
+), lost AS (
     UPDATE procrastinate_jobs j
     SET status = 'todo', worker_id = NULL, abort_requested = false, attempts = attempts + 1
     WHERE j.status = 'doing' AND NOT EXISTS (
         SELECT 1 FROM procrastinate_workers w
-        WHERE w.id = j.worker_id AND w.last_heartbeat > now() - make_interval(secs => %s)
+        WHERE w.id = j.worker_id AND w.last_heartbeat >= now() - make_interval(secs => %(seconds)s)
     )
     RETURNING j.id
 ), runs AS (
@@ -83,7 +86,7 @@ def take_back(silent_seconds: float) -> list[int]:
     Their runs are pending again; what a lost worker may still write is fenced off by the run's attempt.
     """
     with connection.cursor() as cursor:
-        cursor.execute(TAKE_BACK, [silent_seconds])
+        cursor.execute(TAKE_BACK, {"seconds": silent_seconds})
         return [job_id for (job_id,) in cursor.fetchall()]
 
 

@@ -61,7 +61,8 @@ class RunViews(WaitingViewSet):
     def joined(self, run: Run, *, stateless: bool = False) -> RunResponse:
         """The stream of a run that exists, from where the client wants it: without a wish from now on.
 
-        What has ended is sent whole.
+        What has ended is sent whole. So is a resumable run: its events have ids, and a client that names none
+        has seen none, though its stream may have broken when there were some.
         """
         check_capacity()
         query = self.valid(JoinQuerySerializer, self.request.query_params)
@@ -78,7 +79,7 @@ class RunViews(WaitingViewSet):
         if last in BEGINNING:
             return 0
         if last is None:
-            return 0 if run.is_finished else run.last_seq()
+            return 0 if run.is_finished or run.kwargs["resumable"] else run.last_seq()
         if not last.isdecimal() or len(last) > 9:
             raise InvalidEventId
         return int(last)

@@ -8,4 +8,8 @@ class SkeinoSiteConfig(AppConfig):
     verbose_name = "Skeino"
 
     def ready(self) -> None:
+        from assistants.setting_checks import register_settings
         from skeino_site import checks  # noqa: F401  (registers the system checks)
+        from skeino_site.conf import conf
+
+        register_settings(conf, "skeino_site")

@@ -11,7 +11,11 @@ class ThreadsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from assistants.setting_checks import register_settings
         from threads import signals  # noqa: F401  (connects the receivers)
+        from threads.conf import conf
+
+        register_settings(conf, "threads")
 
         post_migrate.connect(setup_checkpointer, sender=self)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 from django.conf import settings
 
 
@@ -12,7 +14,7 @@ class Settings:
         return getattr(settings, "SKEINO_ALLOW_ANONYMOUS", settings.DEBUG)
 
     @property
-    def SKEINO_COPY(self) -> str:
+    def SKEINO_COPY(self) -> Literal["latest", "history"]:
         """What a copy of a thread has: its ``latest`` state, or its whole ``history``."""
         return getattr(settings, "SKEINO_COPY", "latest")
 

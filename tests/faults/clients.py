@@ -45,7 +45,7 @@ async def stream(client: LangGraphClient, book: Path, **run_input: Any) -> list[
     connections is sent again, and by its key makes no second run.
     """
     thread_id, key = str(uuid.uuid4()), str(uuid.uuid4())
-    parts = []
+    parts: list[tuple[str | None, str]] = []
     for _ in range(10):
         with suppress(httpx.TransportError):
             await client.threads.create(thread_id=thread_id, if_exists="do_nothing")

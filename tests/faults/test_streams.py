@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 from langgraph_sdk import get_client
 
 from skeino_site import embedded_postgres
@@ -37,6 +38,7 @@ async def replace_webs(found: Cluster, pause: float) -> int:
         return replaced
 
 
+@pytest.mark.filterwarnings("ignore:Reconnecting without a Last-Event-ID")  # before the first event
 async def test_streams_go_on_while_web_processes_are_replaced(
     verdict: Verdict, figures: dict[str, int], scale: Scale
 ) -> None:

@@ -66,7 +66,8 @@ async def test_workers_that_are_replaced_one_after_another_lose_no_run(
         await submit_many(url, count, verdict.book, seconds=0.3)
         while await asyncio.to_thread(verdict.one, ACTIVE):
             for worker in found.workers:
-                assert await worker.terminate() == 0, worker.said()
+                # One that had only begun to start ends by the signal.
+                assert await worker.terminate() in (0, -signal.SIGTERM), worker.said()
                 await asyncio.to_thread(verdict.note_fault)
                 worker.start()
                 await asyncio.sleep(3)
