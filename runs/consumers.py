@@ -19,8 +19,8 @@ from threads.models import Thread
 class RunStreamConsumer(AsyncWebsocketConsumer):
     """A run's events over a WebSocket: those of the event stream, each as ``{"event", "data", "id"}``.
 
-    ``?after=ID`` begins after that event. The socket closes with 1000 when the run has ended, and with
-    4404, 4422 or 4401 where the HTTP API would answer 404, 422 or 401.
+    ``?after=ID`` begins after that event. The socket closes with 1000 when the run has ended, with 1012 when
+    the server stops before that, and with 4404, 4422 or 4401 where the HTTP API would answer 404, 422 or 401.
     """
 
     _pump: asyncio.Task[None] | None = None
@@ -47,6 +47,9 @@ class RunStreamConsumer(AsyncWebsocketConsumer):
                     await self.send(
                         f'{{"event":{encode(event.event)},"data":{event.data},"id":"{event.seq}"}}'
                     )
+        except reader.StreamsClosed:
+            await self.close(1012)  # the service restarts: connect again
+            return
         except Exception:
             await self.close(1011)
             raise

@@ -60,7 +60,7 @@ async def frames(thread_id: UUID, last_event_id: str | None, *, lifecycle_only: 
         while not (found := await reader.fetch(NEXT_RUN, [thread_id, started_at])):
             await asyncio.sleep(IDLE_SECONDS)
             if reader.is_closing():
-                return
+                raise reader.StreamsClosed
             silent += IDLE_SECONDS
             if silent >= conf.SKEINO_STREAM_HEARTBEAT_SECONDS:
                 yield HEARTBEAT
@@ -92,6 +92,5 @@ async def _run_frames(run_id: UUID, after: int, lifecycle_only: bool) -> AsyncIt
         latest = events[-1].seq if events else latest
         wanted = [event for event in events if not lifecycle_only or event.event == "metadata"]
         yield b"".join(frame(e.event, e.data, f"{Place(run_id, e.seq)}") for e in wanted)
-    if not reader.is_closing():
-        done = json.dumps({"status": "run_done", "run_id": str(run_id)}, separators=(",", ":"))
-        yield frame("metadata", done, f"{Place(run_id, latest + 1)}")
+    done = json.dumps({"status": "run_done", "run_id": str(run_id)}, separators=(",", ":"))
+    yield frame("metadata", done, f"{Place(run_id, latest + 1)}")

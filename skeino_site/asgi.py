@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import threading
@@ -45,10 +46,10 @@ class BrowserOriginValidator(OriginValidator):
 
 
 def _end_streams_on_signals() -> None:
-    """End open streams as soon as the server is told to stop: it would wait for them.
+    """Break open streams off as soon as the server is told to stop: it would wait for them.
 
-    Their clients see that their runs go on, and rejoin them where another process answers. Servers tell
-    applications of the end only when all requests have ended, so this listens in on their signals.
+    Their clients rejoin their runs where another process answers. Servers tell applications of the end only
+    when all requests have ended, so this listens in on their signals.
     """
     if threading.current_thread() is not threading.main_thread():
         return
@@ -57,11 +58,16 @@ def _end_streams_on_signals() -> None:
         inner = signal.getsignal(number)
 
         def end_streams(number: int, frame: FrameType | None, inner: Any = inner) -> None:
+            logging.getLogger("uvicorn.error").addFilter(_is_no_broken_stream)
             loop.call_soon_threadsafe(reader.end_streams)
             if callable(inner):
                 inner(number, frame)
 
         signal.signal(number, end_streams)
+
+
+def _is_no_broken_stream(record: logging.LogRecord) -> bool:
+    return "without completing response" not in record.getMessage()
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:

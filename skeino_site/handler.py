@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,8 +24,11 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from runs.connections import drop_dead
+from runs.events.reader import StreamsClosed
 from runs.streaming import AnswerWhenEnded, RunResponse
 from skeino_site.conf import conf
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,10 +52,7 @@ class ThreadedASGIHandler(ASGIHandler):
             if response.streaming:
                 if isinstance(response, RunResponse):
                     response.in_thread = self._in_thread
-                left = await self._until_disconnect(self._send_at_leisure(response, send), receive)
-                if left and isinstance(response, RunResponse):
-                    await self._in_thread(response.on_disconnect)
-                await self._in_thread(response.close)
+                await self._stream(response, receive, send)
             else:
                 await self.send_response(response, send)
 
@@ -76,6 +77,18 @@ class ThreadedASGIHandler(ASGIHandler):
             request.META["CONTENT_LENGTH"] = str(body_file.seek(0, SEEK_END))
             body_file.seek(0)
         return request, refusal
+
+    async def _stream(self, response: HttpResponseBase, receive: Any, send: Any) -> None:
+        try:
+            left = await self._until_disconnect(self._send_at_leisure(response, send), receive)
+            if left and isinstance(response, RunResponse):
+                await self._in_thread(response.on_disconnect)
+        except StreamsClosed:
+            # Not completed, so that the server breaks the connection: a client whose stream ends in order
+            # looks at its run, and would miss the last events of one that has just ended.
+            logger.info("A stream was broken off, to be joined again elsewhere.")
+        finally:
+            await self._in_thread(response.close)
 
     async def _send_at_leisure(self, response: HttpResponseBase, send: Any) -> None:
         if isinstance(response, AnswerWhenEnded):

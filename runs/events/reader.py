@@ -80,7 +80,8 @@ async def follow(
     """The run's events after number ``after``, in order and as they come, until the run has ended.
 
     Yields them in lists of what is there, and an empty list after each ``silence`` seconds without any.
-    A run that is gone, or finished without a log, ends with the next poll.
+    A run that is gone, or finished without a log, ends at once. Raises StreamsClosed when the process stops
+    before the run's end.
     """
     async for events in _Reader.of_this_loop().follow(_Follower(run_id, after, False), silence):
         yield events
@@ -91,12 +92,9 @@ async def follow_end(run_id: uuid.UUID, *, silence: float | None = None) -> Asyn
 
     Raises StreamsClosed when the process stops before that.
     """
-    reader = _Reader.of_this_loop()
-    async for events in reader.follow(_Follower(run_id, 0, True), silence):
+    async for events in _Reader.of_this_loop().follow(_Follower(run_id, 0, True), silence):
         if not events:
             yield
-    if reader.is_closing:
-        raise StreamsClosed
 
 
 async def wait_for_end(run_id: uuid.UUID, *, seconds: float | None = None) -> None:
@@ -174,6 +172,8 @@ class _Reader:
                     yield events
                 if ended:
                     return
+            if self.is_closing:
+                raise StreamsClosed
         finally:
             self.count -= 1
             self._followers[follower.run_id].discard(follower)
