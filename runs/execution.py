@@ -129,7 +129,7 @@ class Execution:
 
     async def _stream(self, graph_input: Any) -> None:
         requested = self.run.kwargs["stream_mode"]
-        translator = Translator(requested, self.graph)
+        translator = Translator(self.run, self.graph)
         options = {
             "context": context(self.run, self.graph),
             "stream_mode": graph_modes(requested),
@@ -148,6 +148,8 @@ class Execution:
                     self._note_values(chunk)
                 for name, data in translator.events(path, mode, chunk):
                     await self._log(name, data)
+        for name, data in translator.last_events():
+            await self._log(name, data)
 
     async def _chunks_and_events(
         self, graph_input: Any, config: RunnableConfig, **options: Any

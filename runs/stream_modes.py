@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
 from langgraph.pregel import Pregel
 
+from runs.graph_api.chunks import Chunks
+from runs.models import Run
 from threads.visibility import Visibility
 
 Namespace = tuple[str, ...]
@@ -18,10 +21,17 @@ Event = tuple[str, Any]
 class Translator:
     """Turns what a graph streams into the events that were asked for, for one run."""
 
-    def __init__(self, requested: list[str], graph: Pregel) -> None:
+    def __init__(self, run: Run, graph: Pregel) -> None:
+        self.run, self.graph = run, graph
+        requested = run.kwargs["stream_mode"]
         # One message is sent in one form: where both are asked for, in that of messages-tuple.
         names = [name for name in requested if not (name == "messages" and "messages-tuple" in requested)]
-        self._modes = {STREAM_MODES[name].graph_mode: STREAM_MODES[name] for name in names}
+        self._translations = {
+            graph_mode: (translate, ALL_MODES[name].namespaced)
+            for name in names
+            for graph_mode, translate in ALL_MODES[name].translations.items()
+        }
+        self._makes_chunks = CHUNKS in requested
         self.visibility = Visibility(graph)
         self.messages: dict[str, BaseMessage] = {}
 
@@ -30,11 +40,21 @@ class Translator:
 
         A subgraph's events have its namespace behind their name, after a bar.
         """
-        mode = self._modes.get(graph_mode)
-        if mode is None:
+        if graph_mode not in self._translations:
             return
-        for name, data in mode.translate(self, namespace, chunk):
-            yield "|".join((name, *namespace)) if mode.namespaced else name, data
+        translate, namespaced = self._translations[graph_mode]
+        for name, data in translate(self, namespace, chunk):
+            yield "|".join((name, *namespace)) if namespaced else name, data
+
+    def last_events(self) -> Iterator[Event]:
+        """The events that are due when the graph has ended, or waits."""
+        if self._makes_chunks:
+            yield from self.chunks.last()
+
+    @cached_property
+    def chunks(self) -> Chunks:
+        thread_id = self.run.kwargs["config"]["configurable"]["thread_id"]  # as the client calls it
+        return Chunks(self.graph, self.visibility, run_id=str(self.run.pk), thread_id=thread_id)
 
 
 def _values(translator: Translator, namespace: Namespace, chunk: Any) -> Iterator[Event]:
@@ -151,31 +171,45 @@ def _checkpoint(config: dict[str, Any] | None) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class StreamMode:
-    """``graph_mode`` is what to ask of the graph; ``events`` is no mode of LangGraph but another method.
+    """``translations``: what to ask of the graph, and what to make of it.
 
-    ``namespaced``: whether subgraphs' events say so in their name.
+    ``events`` is no mode of LangGraph but another method. ``namespaced``: whether subgraphs' events say so in
+    their name.
     """
 
-    graph_mode: str
-    translate: Callable[[Translator, Namespace, Any], Iterator[Event]]
+    translations: dict[str, Callable[[Translator, Namespace, Any], Iterator[Event]]]
     namespaced: bool = True
 
 
 STREAM_MODES: dict[str, StreamMode] = {
-    "values": StreamMode("values", _values),
-    "updates": StreamMode("updates", _updates),
-    "messages": StreamMode("messages", _messages, namespaced=False),
-    "messages-tuple": StreamMode("messages", _messages_tuple),
-    "tasks": StreamMode("tasks", _tasks),
-    "checkpoints": StreamMode("checkpoints", _checkpoints),
-    "debug": StreamMode("debug", _debug),
-    "custom": StreamMode("custom", _custom),
-    "events": StreamMode("events", _events, namespaced=False),
+    "values": StreamMode({"values": _values}),
+    "updates": StreamMode({"updates": _updates}),
+    "messages": StreamMode({"messages": _messages}, namespaced=False),
+    "messages-tuple": StreamMode({"messages": _messages_tuple}),
+    "tasks": StreamMode({"tasks": _tasks}),
+    "checkpoints": StreamMode({"checkpoints": _checkpoints}),
+    "debug": StreamMode({"debug": _debug}),
+    "custom": StreamMode({"custom": _custom}),
+    "events": StreamMode({"events": _events}, namespaced=False),
+}
+
+# Not for clients to ask for: what the runs of /v1/graph stream.
+CHUNKS = "chunks"
+ALL_MODES = {
+    **STREAM_MODES,
+    CHUNKS: StreamMode(
+        {
+            "messages": lambda translator, *streamed: translator.chunks.of_message(*streamed),
+            "updates": lambda translator, *streamed: translator.chunks.of_updates(*streamed),
+            "values": lambda translator, *streamed: translator.chunks.of_values(*streamed),
+        },
+        namespaced=False,
+    ),
 }
 DEFAULT = ["values"]
 
 
 def graph_modes(requested: list[str]) -> list[str]:
     """What to ask of the graph: for the requested modes, and ``values``, which the run itself needs."""
-    modes = [STREAM_MODES[name].graph_mode for name in requested if name != "events"]
-    return list(dict.fromkeys([*modes, "values"]))
+    modes = [graph_mode for name in requested for graph_mode in ALL_MODES[name].translations]
+    return list(dict.fromkeys(mode for mode in [*modes, "values"] if mode != "events"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, models, transaction
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 # Dropped from what clients send (wire contract 3.2). `graph_id` and `assistant_id` they may set.
 RESERVED_METADATA = {"thread_id", "run_id", "cron_id"}
+
+# Of the ids that are made from a thread's owner and the name it has for them.
+NAMESPACE = uuid.UUID("e94ef89e-10cc-4a11-9448-9f7480473f66")
 
 
 class ThreadQuerySet(models.QuerySet["Thread"]):
@@ -61,6 +65,35 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
                 return self.open(user=user, thread_id=uuid.UUID(str(thread_id)), if_exists="do_nothing")
             except ThreadExists:
                 raise missing from None
+
+    def named(self, name: str, *, user: AbstractUser | AnonymousUser) -> ThreadQuerySet:
+        """The thread of that id, if the name is one, else that which the user calls so: at most one."""
+        key = as_uuid(name)
+        if key is not None:
+            return self.filter(pk=key)
+        return self.filter(owner=user.pk if user.is_authenticated else None, external_id=name)
+
+    def find_named(self, name: str, *, user: AbstractUser | AnonymousUser) -> Thread:
+        """See ``named``. Raises ThreadNotFound."""
+        found = self.named(name, user=user).first()
+        if found is None:
+            raise ThreadNotFound(name)
+        return found
+
+    def find_or_open_named(self, name: str, *, user: AbstractUser | AnonymousUser) -> Thread:
+        """See ``named``; made if there is none, and of several who do so at once by one alone.
+
+        The name has at most 255 characters. Raises ThreadNotFound if it is the id of a thread that the user
+        may not see.
+        """
+        owner: Any = user if user.is_authenticated else None
+        for thread_id in _ids_for(name, owner):
+            found = self.named(name, user=user).first()
+            if found is not None:
+                return found
+            with suppress(IntegrityError), transaction.atomic():
+                return self.model.objects.create(id=thread_id, owner=owner, external_id=name)
+        return self.find_named(name, user=user)
 
     def open(
         self,
@@ -146,3 +179,19 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
 def own_metadata(metadata: dict[str, Any] | None) -> dict[str, Any]:
     """What of a client's metadata is kept: not the keys under which the server says what ran."""
     return {key: value for key, value in (metadata or {}).items() if key not in RESERVED_METADATA}
+
+
+def as_uuid(name: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(name)
+    except ValueError:
+        return None
+
+
+def _ids_for(name: str, owner: AbstractUser | None) -> list[uuid.UUID]:
+    """The ids that a new thread of that name may have, best first."""
+    key = as_uuid(name)
+    if key is not None:
+        return [key]
+    # The first can be worked out by others, and taken by them.
+    return [uuid.uuid5(NAMESPACE, f"{owner.pk if owner else ''}:{name}"), uuid7()]

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import enum
+import uuid
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from langchain_core.messages import BaseMessage
 from langgraph.pregel import Pregel
 from pydantic import BaseModel
+
+# Whatever else a key may hold, a message may be in it.
+PLAIN = (
+    *(str, bytes, bool, int, float, complex, type(None), enum.Enum),
+    *(decimal.Decimal, uuid.UUID, datetime.date, datetime.time, datetime.timedelta),
+)
 
 
 class Visibility:
@@ -67,3 +77,21 @@ def hidden_keys(graph: Any) -> set[str]:
         return set()
     channels = graph.stream_channels_asis
     return set(channels if not isinstance(channels, str) else [channels]) - set(outputs)
+
+
+def may_hide_messages(graph: Pregel) -> bool:
+    """Whether the graph, or one inside it, keeps a key to itself that messages could be written to."""
+    graphs: list[Any] = [graph, *(subgraph for _, subgraph in graph.get_subgraphs(recurse=True))]
+    return any(_may_hold_messages(one.channels.get(key)) for one in graphs for key in hidden_keys(one))
+
+
+def _may_hold_messages(channel: Any) -> bool:
+    return not _is_plain(getattr(channel, "ValueType", Any))
+
+
+def _is_plain(kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return True
+    if arguments := get_args(kind):
+        return all(_is_plain(argument) for argument in arguments if argument is not ...)
+    return isinstance(kind, type) and issubclass(kind, PLAIN)
