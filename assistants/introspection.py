@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from langgraph.constants import END, START
 from langgraph.pregel import Pregel
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
@@ -48,6 +49,26 @@ def drawing(graph: Pregel, xray: bool | int) -> dict[str, Any]:
         if isinstance(node.get("data"), dict):
             node["data"].pop("id", None)  # a class of LangGraph's own
     return found
+
+
+def outline(graph: Pregel) -> dict[str, Any]:
+    """The graph in short: its own nodes, those it begins with, and its edges.
+
+    ``edges`` are the [source, target] that always hold, ``conditional_edges`` the [source, target, label]
+    that may, to the end too. ``state_schema`` has the type of each key, ``any`` for more than one.
+    """
+    drawn = drawing(graph, xray=False)
+    nodes = [node["id"] for node in drawn["nodes"] if node["id"] not in (START, END)]
+    edges = [(edge, [edge["source"], edge["target"]]) for edge in drawn["edges"]]
+    entries = list(dict.fromkeys(target for _, (source, target) in edges if source == START))
+    properties = state_schema(graph)["properties"]
+    return {
+        "nodes": nodes,
+        "entry_point": entries[0] if len(entries) == 1 else entries,
+        "edges": [ends for edge, ends in edges if not edge.get("conditional") and {*ends} <= {*nodes}],
+        "conditional_edges": [[*ends, edge.get("data")] for edge, ends in edges if edge.get("conditional")],
+        "state_schema": {key: schema.get("type", "any") for key, schema in properties.items()},
+    }
 
 
 def subgraphs(graph: Pregel, namespace: str | None = None, *, recurse: bool = False) -> dict[str, Any]:

@@ -91,6 +91,14 @@ class RunQuerySet(models.QuerySet["Run"]):
         for run in active:
             run.cancel(self.model.CancelAction(multitask_strategy))
 
+    def drain(self) -> bool:
+        """Let those that execute finish their current steps, and none that waits begin; see ``Run.cancel``.
+
+        False if there was none that was active.
+        """
+        stopped = [run.drain() for run in self.active().order_by("-id")]  # the last in line first
+        return any(stopped)
+
     def claim(self, run_id: uuid.UUID) -> Run | None:
         """Take a pending run for execution: a new attempt. None if it is gone or not pending any more.
 

@@ -220,7 +220,8 @@ class RunCreateSerializer(serializers.Serializer[None]):
 
 def command(given: dict[str, Any] | None) -> dict[str, Any] | None:
     """The command; None for one that says nothing, as clients send beside an input."""
-    return given if given and any(value not in (None, []) for value in given.values()) else None
+    says = any(value is not None and (value != [] or key == "resume") for key, value in (given or {}).items())
+    return given if says else None
 
 
 def checkpoint(data: dict[str, Any]) -> dict[str, Any] | None:

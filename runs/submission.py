@@ -69,7 +69,7 @@ def submit(request: Request, thread_id: str, threads: ThreadQuerySet) -> Run:
     def is_same(run: Run) -> bool:
         return str(run.thread_id) == thread_id.lower() and _asks_for_the_same(run, assistant, body)
 
-    return _once(_idempotency_key(request), create, is_same)
+    return once(idempotency_key(request), create, is_same)
 
 
 def submit_stateless(request: Request, item: Any, number: int | None = None) -> Run:
@@ -95,12 +95,12 @@ def submit_stateless(request: Request, item: Any, number: int | None = None) -> 
             idempotency_key=key,
         )
 
-    key = _idempotency_key(request)
+    key = idempotency_key(request)
     key = key if key is None or number is None else f"{key}/{number}"
-    return _once(key, create, lambda run: _asks_for_the_same(run, assistant, body))
+    return once(key, create, lambda run: _asks_for_the_same(run, assistant, body))
 
 
-def _once(key: str | None, create: Callable[[str | None], Run], is_same: Callable[[Run], bool]) -> Run:
+def once(key: str | None, create: Callable[[str | None], Run], is_same: Callable[[Run], bool]) -> Run:
     """The run that an earlier request of that key has made, else a new one. Raises IdempotencyKeyReused.
 
     Of two requests at once the database takes one; the other finds its run.
@@ -121,7 +121,8 @@ def _once(key: str | None, create: Callable[[str | None], Run], is_same: Callabl
     return found
 
 
-def _idempotency_key(request: Request) -> str | None:
+def idempotency_key(request: Request) -> str | None:
+    """The request's ``Idempotency-Key``, its user before it. Raises ValidationError."""
     key = request.headers.get("Idempotency-Key", "").strip()
     if not key:
         return None

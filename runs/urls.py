@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from runs.stateless_views import RunBatchViewSet, RunCancelViewSet, StatelessRunViewSet
 from runs.thread_stream_views import ThreadStreamViewSet
@@ -9,6 +9,7 @@ from runs.views import RunViewSet
 RUNS = "threads/<str:thread_id>/runs"
 
 urlpatterns = [
+    path("", include("runs.graph_api.urls")),
     path(RUNS, RunViewSet.as_view({"get": "list", "post": "create"})),
     path(f"{RUNS}/stream", RunViewSet.as_view({"post": "stream"})),
     path(f"{RUNS}/wait", RunViewSet.as_view({"post": "wait"})),

@@ -6,14 +6,15 @@ from typing import Any
 from urllib.parse import quote
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import Resolver404, resolve
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
-NOT_FOUND = {"detail": "Not Found"}
+from runs.graph_api import envelopes
+from threads.encoding import encode
 
 
 class TemporaryRedirect(HttpResponseRedirect):
@@ -55,7 +56,7 @@ def catch_all(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
             query = request.META.get("QUERY_STRING", "")
             prefix = request.META.get("SCRIPT_NAME", "")
             return TemporaryRedirect(f"{prefix}{quote(candidate)}{'?' if query else ''}{query}")
-    return JsonResponse(NOT_FOUND, status=404)
+    return _refusal(request, 404, "Not Found")
 
 
 def _has_route(path: str) -> bool:
@@ -65,20 +66,29 @@ def _has_route(path: str) -> bool:
         return False
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
-        return JsonResponse({"detail": "The body is larger than this server takes."}, status=413)
-    detail = "Bad Request" if isinstance(exception, SuspiciousOperation) else str(exception)
-    return JsonResponse({"detail": detail}, status=400)
+        return _refusal(request, 413, "The body is larger than this server takes.")
+    return _refusal(
+        request, 400, "Bad Request" if isinstance(exception, SuspiciousOperation) else str(exception)
+    )
 
 
-def permission_denied(request: HttpRequest, exception: Exception) -> JsonResponse:
-    return JsonResponse({"detail": "Forbidden"}, status=403)
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _refusal(request, 403, "Forbidden")
 
 
-def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
-    return JsonResponse(NOT_FOUND, status=404)
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _refusal(request, 404, "Not Found")
 
 
-def server_error(request: HttpRequest) -> JsonResponse:
-    return JsonResponse({"detail": "Internal Server Error"}, status=500)
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _refusal(request, 500, "Internal Server Error")
+
+
+def _refusal(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+    """Where no view of the API has a say: in the form that the path's answers have."""
+    body: dict[str, Any] = {"detail": detail}
+    if envelopes.covers(request.path_info):
+        body = envelopes.failure(envelopes.request_id(request), envelopes.CODES[status], detail)
+    return HttpResponse(encode(body), status=status, content_type="application/json")

@@ -33,7 +33,8 @@ class AutoSchema(SpectacularAutoSchema):
         bodies = super()._get_response_bodies(direction)
         for status in self._errors():
             if status not in bodies:
-                bodies[status] = self._get_response_for_code(ErrorSerializer, status)
+                serializer = getattr(self.view, "error_serializer", ErrorSerializer)
+                bodies[status] = self._get_response_for_code(serializer, status)
                 bodies[status]["description"] = DESCRIPTIONS[status]
         return bodies
 

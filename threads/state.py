@@ -5,6 +5,7 @@ Shapes are those of wire contract 3.3. Everything here works in Django's transac
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,6 +99,22 @@ def read(
     return {**NEVER_RUN, "checkpoint": named, "checkpoint_id": checkpoint["checkpoint_id"]}
 
 
+def left_by(thread: Thread, run_id: uuid.UUID, graph_id: str) -> dict[str, Any]:
+    """The state that the run of this graph has left, though others have gone on; see ``read``.
+
+    The thread's latest if the run never began.
+    """
+    config = _config(thread)
+    graph = _build(graph_id, config)
+    if graph is None:
+        return NEVER_RUN
+    snapshot = graph.get_state(config)
+    wanted = {"run_id": str(run_id)}
+    if not wanted.items() <= (snapshot.metadata or {}).items():
+        snapshot = next(graph.get_state_history(config, filter=wanted, limit=1), snapshot)
+    return as_wire(snapshot, Visibility(graph)) if snapshot.created_at else NEVER_RUN
+
+
 def history(
     thread: Thread,
     *,
@@ -182,11 +199,13 @@ def as_wire(snapshot: StateSnapshot, visibility: Visibility) -> dict[str, Any]:
 
 def _graph(thread: Thread, default: str | None = None) -> Pregel | None:
     """The thread's graph on its checkpoints; None if none is known or served any more."""
-    graph_id = thread.graph_id or default
-    if graph_id not in registry.ids():
+    return _build(thread.graph_id or default, _config(thread))
+
+
+def _build(graph_id: str | None, config: RunnableConfig) -> Pregel | None:
+    if graph_id is None or graph_id not in registry.ids():
         return None
-    graph = registry.build(str(graph_id), _config(thread))
-    return equipped(graph, checkpointer=DjangoSaver())
+    return equipped(registry.build(graph_id, config), checkpointer=DjangoSaver())
 
 
 def _config(thread: Thread, checkpoint: dict[str, Any] | None = None) -> RunnableConfig:
