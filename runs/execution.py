@@ -103,6 +103,8 @@ class Execution:
             raise HandedBack from exc
         if status == Run.Status.ERROR and self.stopping:  # what nodes raise when they are cancelled
             return self._stopped()
+        if status == Run.Status.SUCCESS and self.stopping == Run.CancelAction.DRAIN:  # in its last step
+            return await self._drained()
         return status, outcome
 
     async def _give_up(self, task: asyncio.Task[End]) -> None:

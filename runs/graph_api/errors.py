@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from runs.graph_api.envelopes import CODES, failure, request_id
+
+logger = logging.getLogger("django.request")
 
 REFUSED_BODIES = (exceptions.ValidationError, exceptions.ParseError)
 REFUSED_CREDENTIALS = (exceptions.NotAuthenticated, exceptions.AuthenticationFailed)
@@ -30,6 +34,9 @@ class ThreadIdRequired(exceptions.APIException):
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """What DRF makes of an exception, with the status, code and envelope of this API."""
     response = drf_exception_handler(exc, context)
+    if response is None and settings.DEBUG:  # in place of Django's page for developers
+        logger.error("Internal Server Error: %s", context["request"].path, exc_info=exc)
+        response = Response({"detail": f"{type(exc).__name__}: {exc}"}, status=500)
     if response is None:
         return None
     if isinstance(exc, REFUSED_BODIES):

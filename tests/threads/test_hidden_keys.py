@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import pytest
+from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.graph import START, StateGraph
+from langgraph.graph.message import add_messages
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from tests.graphs import plain
 from tests.threads import graphs
 from threads.encoding import encode
-from threads.visibility import Visibility, hidden_keys
+from threads.visibility import Visibility, hidden_keys, may_hide_messages
 
 CHILD, GRANDCHILD = ("child:1",), ("child:1", "child:2")
 
@@ -101,3 +104,36 @@ def test_states_that_are_objects_are_no_exception(state_type: Any) -> None:
     state = state_type(text="x", secret="hunter2")
     assert "hunter2" not in encode(visible.of_anything({"input": state, "list": [state]}))
     assert "hunter2" not in encode(visible.of_state((), state))
+
+
+# Whether messages may be hidden
+
+
+@pytest.mark.parametrize(
+    ("kind", "hides"),
+    [
+        (str, False),
+        (int | None, False),
+        (dict[str, list[float]], False),
+        (tuple[int, ...], False),
+        (Literal["a", "b"], False),
+        (UUID, False),
+        (AIMessage, True),
+        (list[AnyMessage], True),
+        (Annotated[list[AnyMessage], add_messages], True),
+        (dict[str, Any], True),
+        (list, True),
+        (Any, True),
+        (ModelState, True),
+    ],
+)
+def test_a_hidden_key_may_hold_messages_unless_its_type_says_no(kind: Any, hides: bool) -> None:
+    State = TypedDict("State", {"text": str, "kept": kind})  # noqa: UP013  (the type is a parameter)
+    assert may_hide_messages(around(lambda state: state, State, Shown)) is hides
+    assert may_hide_messages(around(lambda state: state, State, State)) is False
+
+
+def test_what_a_subgraph_hides_counts_too() -> None:
+    State = TypedDict("State", {"text": str, "kept": AIMessage})  # noqa: UP013
+    inner = around(lambda state: state, State, Shown)
+    assert may_hide_messages(around(inner, Shown, Shown)) is True
