@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import io
 import logging
-import logging.config
 import uuid
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -29,10 +29,11 @@ def test_every_request_has_another() -> None:
 
 
 def test_the_log_names_it_as_the_settings_say() -> None:
+    configured: Any = settings.LOGGING
     text = io.StringIO()
     handler = logging.StreamHandler(text)
     handler.addFilter(RequestIdFilter())
-    handler.setFormatter(logging.Formatter(settings.LOGGING["formatters"]["line"]["format"]))
+    handler.setFormatter(logging.Formatter(configured["formatters"]["line"]["format"]))
     logger = logging.Logger("a.logger")
     logger.addHandler(handler)
     logger.warning("before")
@@ -44,6 +45,6 @@ def test_the_log_names_it_as_the_settings_say() -> None:
     assert meanwhile.endswith("WARNING a.logger [mine-1]: meanwhile")
 
 
-def test_the_id_ends_with_its_request(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_id_ends_with_its_request() -> None:
     APIClient().get("/ok", headers={"x-request-id": "mine-1"})
     assert current.get() == ""

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from assistants.introspection import outline
-from assistants.models import system_assistant_id
+from assistants.models import Assistant, system_assistant_id
 from tests.graphs import pausing
 from tests.graphs.plain import Chat
 from tests.runs.graph_api.api import error
@@ -54,6 +54,7 @@ def test_or_the_one_that_a_setting_names(api: APIClient, settings: Settings) -> 
 
 
 def test_an_assistant_is_found_by_its_id_too(api: APIClient) -> None:
+    Assistant.objects.sync()
     assert get(api, f"/v1/graph?assistant_id={system_assistant_id('slow')}")["graph_id"] == "slow"
 
 
