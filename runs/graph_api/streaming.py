@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,10 +18,12 @@ from runs.streaming import EVENT_STREAM_HEADERS, AnswerWhenEnded, RunResponse, p
 from threads import state
 from threads.encoding import encode
 
+logger = logging.getLogger(__name__)
+
 FAILED = (Run.Status.ERROR, Run.Status.TIMEOUT)
 
-# Those that the worker makes. The last one of a run is made here: it must not come before the run's status.
-CHUNKS = {"message_start", "message_chunk", "message_end", "tool_call", "tool_result", "interrupt"}
+# The last chunk of a run is none of them, and made here: it must not come before the run's status.
+MADE_BY_WORKER = {"message_start", "message_chunk", "message_end", "tool_call", "tool_result", "interrupt"}
 
 
 class ChunkStream(RunResponse):
@@ -45,7 +48,7 @@ class ChunkStream(RunResponse):
         waits = False
         async for events in reader.follow(self.run.pk, silence=conf.SKEINO_STREAM_HEARTBEAT_SECONDS):
             waits = waits or any(event.event == "interrupt" for event in events)
-            chunks = [self._framed(event.data) for event in events if event.event in CHUNKS]
+            chunks = [self._framed(event.data) for event in events if event.event in MADE_BY_WORKER]
             if chunks or not events:
                 yield b"".join(chunks) or self._heartbeat
         last = await self.in_thread(lambda: last_chunk(self.run, waits=waits))
@@ -89,6 +92,7 @@ class ConversationResponse(AnswerWhenEnded):
         if not run.is_finished:
             return self._failed(503, "STOPPING", f"The server is stopping; run {run.pk} goes on elsewhere.")
         if run.status in FAILED:
+            logger.warning("Request %s: run %s failed.", self._request_id, run.pk)
             return self._failed(500, *failure_of(run))
         return success(self._request_id, result_of(run)), {}, 200
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,8 @@ from runs.views import IDEMPOTENCY_KEY
 from threads.models import Thread
 from threads.querysets import ThreadQuerySet
 
+logger = logging.getLogger(__name__)
+
 FAILED = OpenApiResponse(FailureSerializer, description="The graph failed, or reached its recursion limit.")
 
 
@@ -60,7 +63,11 @@ class GraphCallViewSet(GraphViews):
         operation_id="invoke_graph",
         request=GraphCallSerializer,
         parameters=[IDEMPOTENCY_KEY],
-        responses={200: envelope("GraphInvoked", ConversationSerializer()), 500: FAILED},
+        responses={
+            200: envelope("GraphInvoked", ConversationSerializer()),
+            500: FAILED,
+            503: OpenApiResponse(FailureSerializer, description="The server stops; the run goes on."),
+        },
     )
     def invoke(self, request: Request) -> HttpResponseBase:
         """Say something to the graph and answer with the conversation when it has ended."""
@@ -109,7 +116,9 @@ class GraphCallViewSet(GraphViews):
         def is_same(run: Run) -> bool:
             return run.assistant_id == assistant.pk and run.kwargs == kwargs
 
-        return once(idempotency_key(self.request), create, is_same)
+        run = once(idempotency_key(self.request), create, is_same)
+        logger.info("%s is run %s on thread %s.", self.request.path, run.pk, run.thread_id)
+        return run
 
 
 @extend_schema(tags=["Graph"], parameters=[AssistantQuerySerializer])
