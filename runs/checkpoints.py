@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -28,10 +28,14 @@ from runs.exceptions import RunLost
 # The run, and its attempt, whose nodes the current task executes.
 owner: ContextVar[tuple[UUID, int]] = ContextVar("owner")
 
+# Called with what was asked of the run meanwhile. The worker is told that anyway, but not before a next step.
+heed: ContextVar[Callable[[str], None]] = ContextVar("heed")
+
 # The run's row stays locked until the statement's end: no other worker takes the run over in between.
 FENCE = """
 WITH fence AS MATERIALIZED (
-    SELECT 1 FROM runs_run WHERE id = %(run)s AND attempt = %(attempt)s AND status = 'running' FOR SHARE
+    SELECT cancel_action FROM runs_run
+    WHERE id = %(run)s AND attempt = %(attempt)s AND status = 'running' FOR SHARE
 )"""
 
 PUT = f"""{FENCE}, blobs AS (
@@ -47,7 +51,7 @@ SELECT %(thread_id)s, %(checkpoint_ns)s, %(checkpoint_id)s, %(parent_id)s, %(che
 FROM fence
 ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id)
 DO UPDATE SET checkpoint = EXCLUDED.checkpoint, metadata = EXCLUDED.metadata
-RETURNING 1
+RETURNING (SELECT cancel_action FROM fence) AS cancel_action
 """
 
 PUT_WRITES = f"""{FENCE}, written AS (
@@ -59,7 +63,7 @@ PUT_WRITES = f"""{FENCE}, written AS (
         AS w (idx, channel, type, blob)
     ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx) {{on_conflict}}
 )
-SELECT 1 FROM fence
+SELECT cancel_action FROM fence
 """
 # As in LangGraph's saver: what a node wrote first stands, but of an interrupt or an answer the latest.
 KEEP_WRITES = PUT_WRITES.format(on_conflict="DO NOTHING")
@@ -146,8 +150,11 @@ class RunSaver(AsyncPostgresSaver):
         run_id, attempt = owner.get()
         async with self._cursor() as cursor:
             await cursor.execute(statement, {**parameters, "run": run_id, "attempt": attempt})
-            if await cursor.fetchone() is None:
-                raise RunLost(run_id)
+            row = await cursor.fetchone()
+        if row is None:
+            raise RunLost(run_id)
+        if row["cancel_action"]:
+            heed.get()(row["cancel_action"])
 
 
 def _split(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

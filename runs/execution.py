@@ -14,7 +14,7 @@ from langgraph.errors import GraphDrained
 from langgraph.pregel import Pregel
 from langgraph.types import StateSnapshot
 
-from runs.checkpoints import owner
+from runs.checkpoints import heed, owner
 from runs.conf import conf
 from runs.config import CHECKPOINT_KEYS, context, graph_input, run_config
 from runs.events.writer import EventWriter, Row
@@ -85,6 +85,11 @@ class Execution:
         if action != Run.CancelAction.DRAIN and self._task is not None:
             self._task.cancel()
 
+    def _heed(self, action: str) -> None:
+        """What was asked of the run when a checkpoint was written. What cannot wait comes by itself."""
+        if action == Run.CancelAction.DRAIN and self.stopping is None:
+            self.stop(Run.CancelAction.DRAIN)
+
     def drain(self) -> None:
         """Stop at the end of the current step, for others to go on."""
         self._control.request_drain()
@@ -116,6 +121,7 @@ class Execution:
 
     async def _attempt(self, build: Callable[[RunnableConfig], Awaitable[Pregel]]) -> End:
         owner.set((self.run.pk, self.run.attempt))
+        heed.set(self._heed)
         await self._log("metadata", self._metadata())
         try:
             self.graph = await build(self.config)

@@ -194,6 +194,8 @@ class GraphCallSerializer(serializers.Serializer[None]):
                 },
                 "stream_mode": "updates",
                 "stream_subgraphs": streamed,
+                # Each checkpoint is kept before the next step, and so tells in time of a stop.
+                "durability": "sync",
             }
         )
         body.is_valid(raise_exception=True)

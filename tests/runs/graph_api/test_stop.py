@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,10 +14,11 @@ import httpx
 import pytest
 from asgiref.sync import sync_to_async
 
+from runs.graph_api.serializers import GraphCallSerializer
 from runs.models import Run
 from tests.live import serving
-from tests.runs.engine import IDLE, aclaimed, at_once
-from tests.runs.graph_api.api import error, invoke, new_name, of, said, stop, stream
+from tests.runs.engine import IDLE, aclaimed, asubmit, at_once, working
+from tests.runs.graph_api.api import call, error, invoke, new_name, of, said, stop, stream
 from tests.runs.told import Folder
 from threads.models import Thread
 
@@ -231,3 +233,21 @@ def test_stops_during_short_runs_break_nothing(client: httpx.Client) -> None:
         assert stopped.status_code == 200
         assert streamed.result()[-1]["status"] in ("completed", "stopped")
     assert invoke(client, "last", thread)["status"] == "completed"
+
+
+@pytest.mark.usefixtures("engine")
+async def test_a_stop_that_its_worker_has_not_been_told_of_is_heeded_at_the_next_step(folder: Folder) -> None:
+    """As when a node ends right after the stop was answered."""
+    body = GraphCallSerializer(data=call("hi", "mine", "chat_told", initial_state=folder.input))
+    body.is_valid(raise_exception=True)
+    run = await asubmit("chat_told")
+    await Run.objects.filter(pk=run.pk).aupdate(kwargs=body.run_kwargs(streamed=False))
+    async with working():
+        await folder.await_line("wait")
+        await Run.objects.filter(pk=run.pk).aupdate(cancel_action=Run.CancelAction.DRAIN)
+        folder.open("gate")
+        async with asyncio.timeout(15):
+            while await Run.objects.active().aexists():
+                await asyncio.sleep(0.01)
+    await run.arefresh_from_db()
+    assert (run.status, folder.lines) == (Run.Status.INTERRUPTED, ["begin", "wait", "waited"])

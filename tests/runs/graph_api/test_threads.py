@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from django.contrib.auth.models import AnonymousUser, Permission, User
+from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -145,6 +146,14 @@ def test_the_same_name_is_another_thread_for_each_user(
 
 
 # The same threads as everywhere
+
+
+@pytest.mark.django_db
+def test_the_admin_finds_a_thread_by_its_name(admin_client: Client, ann: User) -> None:
+    thread = named(ann, "my-thread-1")
+    page = admin_client.get("/admin/threads/thread/?q=my-thread-1").content.decode()
+    assert str(thread.pk) in page
+    assert "my-thread-1</td>" in page
 
 
 def test_what_was_said_here_is_found_there(client: httpx.Client) -> None:
