@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 from httpx_sse import connect_sse
 
@@ -332,6 +333,20 @@ def test_a_kind_of_chunk_has_its_fields(chunks: list[Chunk], kind: str) -> None:
     assert {frozenset(chunk) - {"usage"} for chunk in found} == {
         frozenset(ROWS[kind] | {"type", "run_id", "thread_id"}) - {"usage"}
     }
+
+
+def test_every_kind_of_chunk_is_as_documented(client: httpx.Client, chunks: list[Chunk]) -> None:
+    components = client.get("/openapi.json").json()["components"]
+    schema = {"$ref": "#/components/schemas/StreamChunk", "components": components}
+    validator = jsonschema_rs.validator_for(schema)
+    others = [
+        *stream(client, ask("interrupting", initial_state={"text": "x"})),
+        *stream(client, ask("fails", initial_state={"text": "x"})),
+    ]
+    for chunk in [*chunks, *others]:
+        validator.validate(chunk)
+    assert {chunk["type"] for chunk in [*chunks, *others]} == {*ROWS, "interrupt", "error"}
+    assert not validator.is_valid({**chunks[0], "type": "nothing"})
 
 
 def test_chunks_come_in_order(chunks: list[Chunk]) -> None:

@@ -312,6 +312,19 @@ async def test_a_subgraphs_interrupt_is_told_once() -> None:
     assert [one.value for one in chunk["interrupts"]] == ["inner?"]
 
 
+async def test_what_a_subgraph_said_before_its_interrupt_is_not_told_again() -> None:
+    def ask(state: Chat) -> Any:
+        return {"messages": [AIMessage(f"answered {interrupt('inner?')}")]}
+
+    child = chatting.chain(Chat, chatting.say_object, chatting.say_dict, ask).compile()
+    graph = one_node(Chat, child).compile(checkpointer=InMemorySaver())
+    config = RunnableConfig(configurable={"thread_id": "1"})
+    before = await told(graph, config=config)
+    after = await told(graph, given=Command(resume="yes"), config=config)
+    assert fields(of(before, "message_end"), "content") == [("an object",), ("a dict",)]
+    assert fields(of(after, "message_end"), "content") == [("answered yes",)]
+
+
 async def test_a_breakpoint_is_an_interrupt_without_a_question() -> None:
     graph = one_node(Chat, plain.say_again).compile(checkpointer=InMemorySaver(), interrupt_before=["node"])
     [chunk] = await told(graph, config=RunnableConfig(configurable={"thread_id": "1"}))
