@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
-from django.db import connections
+from django.db import connection as default_connection
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 from psycopg import AsyncConnection, Connection
 
 P = ParamSpec("P")
@@ -42,8 +45,16 @@ def close_all() -> None:
             connection.close()
 
 
+@contextmanager
+def bounded(seconds: float) -> Iterator[CursorWrapper]:
+    """A cursor in a transaction of which no statement may take longer; else it raises OperationalError."""
+    with transaction.atomic(), default_connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds * 1000:.0f}"])
+        yield cursor
+
+
 class DatabaseThreads:
-    """A few threads for coroutines to call the models' verbs in, each on a connection that lasts."""
+    """A few threads for others to call the models' verbs in, each on a connection that lasts."""
 
     def __init__(self, count: int) -> None:
         self._executor = ThreadPoolExecutor(count, "database")
@@ -51,7 +62,9 @@ class DatabaseThreads:
 
     async def call(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """If this is cancelled, the verb goes on all the same."""
+        return await asyncio.wrap_future(self.submit(verb, *args, **kwargs))
 
+    def submit(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         def call() -> T:
             drop_dead()
             try:
@@ -59,7 +72,7 @@ class DatabaseThreads:
             finally:
                 self._connections.update(connections.all(initialized_only=True))
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+        return self._executor.submit(call)
 
     def close(self) -> None:
         self._executor.shutdown()

@@ -33,6 +33,11 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# Asked by those who watch the server, who shall not wait behind its requests. None needs a connection of
+# the thread that it is served in.
+PROBES = frozenset({"/live", "/metrics", "/ok", "/ready"})
+PROBE_THREADS = 4
+
 
 class ThreadedASGIHandler(ASGIHandler):
     """Serves HTTP with synchronous middleware and views in ``SKEINO_WEB_THREADS`` threads."""
@@ -41,6 +46,7 @@ class ThreadedASGIHandler(ASGIHandler):
         super(ASGIHandler, self).__init__()
         self.load_middleware(is_async=False)
         self._threads = ThreadPoolExecutor(conf.SKEINO_WEB_THREADS, "request")
+        self._probe_threads = ThreadPoolExecutor(PROBE_THREADS, "probe")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -48,7 +54,8 @@ class ThreadedASGIHandler(ASGIHandler):
         except RequestAborted:
             return
         with body:
-            response = await self._in_thread(self._respond, scope, body)
+            threads = self._probe_threads if scope["path"] in PROBES else self._threads
+            response = await _run_in(threads, self._respond, scope, body)
             if response.streaming:
                 if isinstance(response, RunResponse):
                     response.in_thread = self._in_thread
@@ -110,6 +117,10 @@ class ThreadedASGIHandler(ASGIHandler):
         return isinstance(results[0], asyncio.CancelledError)
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """In a context of its own, so that what a request activates, a language say, ends with it."""
-        work = partial(contextvars.copy_context().run, call, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await _run_in(self._threads, call, *args, **kwargs)
+
+
+async def _run_in(threads: ThreadPoolExecutor, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """In a context of its own, so that what a request activates, a language say, ends with it."""
+    work = partial(contextvars.copy_context().run, call, *args, **kwargs)
+    return await asyncio.get_running_loop().run_in_executor(threads, work)

@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from skeino_site import errors
+from skeino_site.health import HealthViewSet
 from skeino_site.views import MetaViewSet
 
 # These have no answer to OPTIONS.
@@ -12,6 +13,8 @@ READ_ONLY = {"http_method_names": ["get", "head"]}
 
 urlpatterns = [
     path("ok", MetaViewSet.as_view({"get": "ok"})),
+    path("live", HealthViewSet.as_view({"get": "live"})),
+    path("ready", HealthViewSet.as_view({"get": "ready"})),
     path("info", MetaViewSet.as_view({"get": "info"})),
     path("api/health", MetaViewSet.as_view({"get": "health"})),
     path("api/initial-message", MetaViewSet.as_view({"get": "initial_message"})),
