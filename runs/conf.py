@@ -78,6 +78,11 @@ class Settings:
         return getattr(settings, "SKEINO_HEARTBEAT_SECONDS", 30.0)
 
     @property
+    def SKEINO_WORKER_METRICS_PORT(self) -> int | None:
+        """Where a worker process tells Prometheus what it has done, on all of the machine's addresses."""
+        return getattr(settings, "SKEINO_WORKER_METRICS_PORT", None)
+
+    @property
     def SKEINO_QUEUE_POLL_SECONDS(self) -> PositiveFloat:
         """How often workers look for jobs unasked: how late a run with `after_seconds` may start."""
         return getattr(settings, "SKEINO_QUEUE_POLL_SECONDS", 1.0)

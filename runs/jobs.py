@@ -108,6 +108,8 @@ def without_job(*, older_than: timedelta) -> list[UUID]:
 def is_alive(job_id: int) -> bool:
     """Whether the job waits or is being worked on."""
     return ProcrastinateJob.objects.filter(pk=job_id, status__in=("todo", "doing")).exists()
+
+
 LIVE_WORKERS = """
 SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %s)
 """

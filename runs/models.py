@@ -9,7 +9,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from assistants.models import Assistant
-from runs import jobs
+from runs import jobs, metrics
 from runs.events import END, notify
 from runs.exceptions import RunLost, RunNotRetryable
 from runs.querysets import RunQuerySet
@@ -239,6 +239,7 @@ class Run(models.Model):
 
         Clients stop reading at an ``error`` and look at the run: it must not appear before its status.
         """
+        metrics.count_finished(status)
         last = [] if error is None else [("error", error)]
         last.append((END, encode({"status": status.value})))
         RunEvent.objects.bulk_create(

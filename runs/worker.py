@@ -29,7 +29,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from assistants.graphs import equipped, registry
 from assistants.store import open_store
-from runs import jobs
+from runs import jobs, metrics
 from runs.checkpoints import RunSaver
 from runs.conf import conf
 from runs.connections import DatabaseThreads, close_all, drop_dead, is_dead
@@ -93,6 +93,7 @@ class Worker:
             raise HandedBack from exc
         finish = partial(run.finish, seq=execution.seq + 1, usage=execution.usage.total)
         await self._persistently(finish, *end)
+        metrics.observe_duration(run.started_at)
 
     def look_at(self, run_id: UUID) -> None:
         """Somebody has asked for an end of the run: find out which, and bring it about."""
@@ -170,7 +171,8 @@ async def opened() -> AsyncIterator[Worker]:
         async with pool, EventWriter(connect_kwargs).running() as events:
             with app.replace_connector(PsycopgConnector(kwargs=connect_kwargs)):
                 async with app.open_async(pool), open_store(pool) as store:
-                    yield Worker(pool, store, events, database)
+                    with metrics.POOL.watching(pool):
+                        yield Worker(pool, store, events, database)
     finally:
         await asyncio.to_thread(database.close)
 

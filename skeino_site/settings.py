@@ -35,6 +35,7 @@ SKEINO_HEARTBEAT_SECONDS = env.float("SKEINO_HEARTBEAT_SECONDS", default=30.0)
 SKEINO_WORKER_SHUTDOWN_SECONDS = env.float("SKEINO_WORKER_SHUTDOWN_SECONDS", default=10.0)
 SKEINO_WEB_THREADS = env.int("SKEINO_WEB_THREADS", default=8)
 SKEINO_WORKER_CONCURRENCY = env.int("SKEINO_WORKER_CONCURRENCY", default=100)
+SKEINO_WORKER_METRICS_PORT = env.int("SKEINO_WORKER_METRICS_PORT", default=None)
 
 # --- Django -----------------------------------------------------------------------------
 

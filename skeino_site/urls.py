@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 
 from skeino_site import errors
 from skeino_site.health import HealthViewSet
+from skeino_site.metrics import MetricsViewSet
 from skeino_site.views import MetaViewSet
 
 # These have no answer to OPTIONS.
@@ -15,6 +16,7 @@ urlpatterns = [
     path("ok", MetaViewSet.as_view({"get": "ok"})),
     path("live", HealthViewSet.as_view({"get": "live"})),
     path("ready", HealthViewSet.as_view({"get": "ready"})),
+    path("metrics", MetricsViewSet.as_view({"get": "metrics"})),
     path("info", MetaViewSet.as_view({"get": "info"})),
     path("api/health", MetaViewSet.as_view({"get": "health"})),
     path("api/initial-message", MetaViewSet.as_view({"get": "initial_message"})),

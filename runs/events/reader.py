@@ -15,6 +15,7 @@ from django.db import DEFAULT_DB_ALIAS
 from procrastinate.contrib.django.utils import connector_params
 from psycopg import sql
 
+from runs import metrics
 from runs.conf import conf
 from runs.events import CHANNEL, END
 
@@ -284,6 +285,7 @@ class _Reader:
             elif not is_active:
                 found[position - 1] = None
         for position, events in found.items():
+            metrics.EVENTS_READ.inc(len(events or ()))
             follower = followers[position]
             if events and _is_cut_off(events):
                 follower.has_news = True

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from runs import metrics
 from runs.events import CHANNEL, RUNS_PER_NOTIFICATION
 
 logger = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ class EventWriter:
             self._wake.clear()
             while batch := self._next_batch():
                 await self._write(batch)
+                metrics.count_written(row.data for row in batch)
                 self._written += len(batch)
                 self._waiting_size -= sum(len(row.data) for row in batch)
                 async with self._progress:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from runs.conf import conf
 from skeino_site import embedded_postgres, startup
 from skeino_site.endpoint import Endpoint
 from skeino_site.processes import Child, StopRequested, StopSignals, Supervisor
@@ -104,7 +105,7 @@ class Command(BaseCommand):
         self.supervisor.start("web process", self._web_command(), environment)
         for number in range(1, self.workers + 1):
             worker = [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"]
-            self.supervisor.start(f"worker {number}", worker, environment)
+            self.supervisor.start(f"worker {number}", worker, environment | _metrics_port(number))
 
     def _web_command(self) -> list[str]:
         command = [sys.executable, "-m", "uvicorn", "skeino_site.asgi:application"]
@@ -140,6 +141,12 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
+
+
+def _metrics_port(number: int) -> dict[str, str]:
+    """For the worker of that number, from 1: workers of one machine cannot share a port."""
+    first = conf.SKEINO_WORKER_METRICS_PORT
+    return {} if first is None else {"SKEINO_WORKER_METRICS_PORT": str(first + number - 1)}
 
 
 def _number(name: str, text: str, most: int) -> int:
