@@ -13,3 +13,4 @@ class RunsConfig(AppConfig):
         from runs.conf import conf
 
         register_settings(conf, "runs")
+        from runs import checks, signals  # noqa: F401  (registers the system checks, connects the receivers)

@@ -78,6 +78,16 @@ class Settings:
         return getattr(settings, "SKEINO_HEARTBEAT_SECONDS", 30.0)
 
     @property
+    def SKEINO_EVENT_RETENTION_HOURS(self) -> float | None:
+        """How long a run's log is kept after its end, to be streamed again; None for as long as the run."""
+        return getattr(settings, "SKEINO_EVENT_RETENTION_HOURS", 72.0)
+
+    @property
+    def SKEINO_RUN_RETENTION_DAYS(self) -> float | None:
+        """How long a run is kept after its end; None for as long as its thread."""
+        return getattr(settings, "SKEINO_RUN_RETENTION_DAYS", None)
+
+    @property
     def SKEINO_WORKER_METRICS_PORT(self) -> int | None:
         """Where a worker process tells Prometheus what it has done, on all of the machine's addresses."""
         return getattr(settings, "SKEINO_WORKER_METRICS_PORT", None)

@@ -12,7 +12,7 @@ from assistants.models import Assistant
 from runs import jobs, metrics
 from runs.events import END, notify
 from runs.exceptions import RunLost, RunNotRetryable
-from runs.querysets import RunQuerySet
+from runs.querysets import RunEventQuerySet, RunQuerySet
 from threads import checkpointer, state
 from threads.encoding import encode, encode_for_jsonb
 from threads.fields import JSONField
@@ -266,6 +266,8 @@ class RunEvent(models.Model):
     event = models.TextField()
     data = models.TextField()
     created_at = models.DateTimeField(db_default=Now())
+
+    objects = RunEventQuerySet.as_manager()
 
     class Meta:
         ordering = ["run_id", "seq"]

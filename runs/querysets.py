@@ -13,6 +13,7 @@ from assistants.models import Assistant
 from runs import jobs
 from runs.conf import conf
 from runs.exceptions import InvalidRunId, RunNotFound
+from runs.retention import PruneEvents, PruneRuns
 from threads.exceptions import ThreadBusy
 from threads.models import Thread
 from threads.querysets import own_metadata
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 RECOVERY_AGE = timedelta(seconds=30)
 
 
-class RunQuerySet(models.QuerySet["Run"]):
+class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
     def active(self) -> RunQuerySet:
         """Those that wait or execute."""
         return self.filter(status__in=self.model.ACTIVE)
@@ -146,6 +147,10 @@ class RunQuerySet(models.QuerySet["Run"]):
         run.job_id = jobs.enqueue(run.pk, run.thread_id)
         run.save(update_fields=["status", "updated_at", "job_id"])
         return True
+
+
+class RunEventQuerySet(PruneEvents, models.QuerySet):
+    pass
 
 
 def _thread_config(config: dict[str, Any]) -> dict[str, Any]:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 from uuid import UUID
 
 import httpx
 from django.db import InterfaceError, OperationalError
-from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, RetryStrategy
+from django.utils import timezone
+from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, RetryStrategy, builtin_tasks
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
 
 from runs import jobs, webhooks
+from runs.conf import conf
 from runs.exceptions import HandedBack
-from runs.models import Run
+from runs.models import Run, RunEvent
 from runs.worker import Worker
 
 logger = logging.getLogger(__name__)
+
+# Less than a stopping worker waits, for a synchronous task cannot be cancelled.
+PRUNE_SECONDS = 5.0
 
 
 class WrongWorker(RuntimeError):
@@ -50,6 +56,27 @@ def recover(timestamp: int) -> None:
     """Queue runs again that no job will execute."""
     if recovered := Run.objects.recover():
         logger.error("Runs were found without a job, or threads busy without a run: %s.", recovered)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="runs.prune", queueing_lock="runs.prune")
+def prune(timestamp: int) -> None:
+    """Delete the logs and runs that are kept no longer. If there are many, go on in a minute."""
+    now = timezone.now()
+    hours, days = conf.SKEINO_EVENT_RETENTION_HOURS, conf.SKEINO_RUN_RETENTION_DAYS
+    if hours is not None:
+        RunEvent.objects.prune(now - timedelta(hours=hours), seconds=PRUNE_SECONDS)
+    if days is not None:
+        Run.objects.prune(now - timedelta(days=days), seconds=PRUNE_SECONDS)
+
+
+@app.periodic(cron="23 * * * *")
+@app.task(name="runs.remove_old_jobs", queueing_lock="runs.remove_old_jobs", pass_context=True)
+async def remove_old_jobs(context: JobContext, timestamp: int) -> None:
+    """Delete what has ended a day ago. Jobs that went well are deleted at once."""
+    await builtin_tasks.remove_old_jobs(
+        context, max_hours=24, remove_failed=True, remove_cancelled=True, remove_aborted=True
+    )
 
 
 @app.task(name=jobs.START)

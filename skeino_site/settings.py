@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from environs import Env
+from environs import Env, EnvError
 
 from assistants import langgraph_json
 from skeino_site import __version__, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
+
+
+@env.parser_for("float_or_none")
+def float_or_none(value: object) -> float | None:
+    if value is None or str(value).lower() == "none":
+        return None
+    try:
+        return float(str(value))
+    except ValueError as exc:
+        raise EnvError(f"Not a number, and not none: {value}") from exc
+
 
 # What this installation makes itself lives here: the embedded Postgres and the secret key.
 DATA_DIR = Path(env.str("SKEINO_DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
@@ -35,6 +46,8 @@ SKEINO_HEARTBEAT_SECONDS = env.float("SKEINO_HEARTBEAT_SECONDS", default=30.0)
 SKEINO_WORKER_SHUTDOWN_SECONDS = env.float("SKEINO_WORKER_SHUTDOWN_SECONDS", default=10.0)
 SKEINO_WEB_THREADS = env.int("SKEINO_WEB_THREADS", default=8)
 SKEINO_WORKER_CONCURRENCY = env.int("SKEINO_WORKER_CONCURRENCY", default=100)
+SKEINO_EVENT_RETENTION_HOURS = env.float_or_none("SKEINO_EVENT_RETENTION_HOURS", default=72.0)
+SKEINO_RUN_RETENTION_DAYS = env.float_or_none("SKEINO_RUN_RETENTION_DAYS", default=None)
 SKEINO_WORKER_METRICS_PORT = env.int("SKEINO_WORKER_METRICS_PORT", default=None)
 
 # --- Django -----------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def analyze() -> None:
         cursor.execute("ANALYZE")
 
 
-def plan(query: str, values: Sequence[Any] = ()) -> str:
+def plan(query: str, values: Sequence[Any] | dict[str, Any] = ()) -> str:
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {query}", values)
         return "\n".join(line for (line,) in cursor.fetchall())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from pytest_django import Settings
 from rest_framework.test import APIClient
@@ -90,11 +91,12 @@ def test_a_worker_that_has_been_silent_for_too_long_is_none(settings: Settings) 
 def test_it_is_not_while_migrations_are_missing() -> None:
     add_worker()
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("runs", "0002_foreign_keys")
+    [latest] = MigrationExecutor(connection).loader.graph.leaf_nodes("runs")
+    recorder.record_unapplied(*latest)
     try:
         status, body = ready()
     finally:
-        recorder.record_applied("runs", "0002_foreign_keys")
+        recorder.record_applied(*latest)
     assert status == 503
     assert body["checks"] == {"database": True, "migrations": False, "workers": None}
     assert ready()[0] == 200
