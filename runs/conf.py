@@ -78,6 +78,11 @@ class Settings:
         return getattr(settings, "SKEINO_HEARTBEAT_SECONDS", 30.0)
 
     @property
+    def SKEINO_DIRECT_DATABASE_URL(self) -> str | None:
+        """Where the same database is reached past a pooler in transaction mode, if DATABASES names one."""
+        return getattr(settings, "SKEINO_DIRECT_DATABASE_URL", None)
+
+    @property
     def SKEINO_EVENT_RETENTION_HOURS(self) -> float | None:
         """How long a run's log is kept after its end, to be streamed again; None for as long as the run."""
         return getattr(settings, "SKEINO_EVENT_RETENTION_HOURS", 72.0)

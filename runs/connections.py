@@ -4,19 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, ParamSpec, TypeVar
 
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db import connection as default_connection
-from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
+from procrastinate.contrib.django.utils import connector_params
+from procrastinate.psycopg_connector import PsycopgConnector
 from psycopg import AsyncConnection, Connection
+from psycopg.conninfo import conninfo_to_dict
+
+from runs.conf import conf
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def pooled() -> dict[str, Any]:
+    """Parameters of connections that keep nothing between two transactions, so that a pooler may share them.
+
+    Where there is a pooler they prepare no statements, for the next one may be executed elsewhere.
+    """
+    threshold = None if conf.SKEINO_DIRECT_DATABASE_URL else 5
+    return connector_params(DEFAULT_DB_ALIAS) | {"prepare_threshold": threshold}
+
+
+def direct() -> dict[str, Any]:
+    """Parameters of connections that listen, or set something for the session: past the pooler."""
+    if not conf.SKEINO_DIRECT_DATABASE_URL:
+        return connector_params(DEFAULT_DB_ALIAS) | {"prepare_threshold": 5}
+    return {**conninfo_to_dict(conf.SKEINO_DIRECT_DATABASE_URL), "client_encoding": "UTF8"}
+
+
+class QueueConnector(PsycopgConnector):
+    """procrastinate's, but that it listens on a direct connection."""
+
+    @asynccontextmanager
+    async def _get_standalone_connection(self) -> AsyncIterator[AsyncConnection]:
+        async with await AsyncConnection.connect(**direct(), autocommit=True) as connection:
+            yield connection
 
 
 def is_dead(connection: Connection | AsyncConnection) -> bool:

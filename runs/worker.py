@@ -13,17 +13,15 @@ from uuid import UUID
 
 import psycopg
 from asgiref.sync import sync_to_async
-from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError
 from langchain_core.runnables import RunnableConfig
 from langgraph.pregel import Pregel
 from langgraph.store.base import BaseStore
 from procrastinate import JobContext
 from procrastinate.contrib.django import app, procrastinate_app
 from procrastinate.contrib.django.db_cleanup import close_db_connections
-from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 from procrastinate.middleware import AsyncCallNext
-from procrastinate.psycopg_connector import PsycopgConnector
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
@@ -32,7 +30,7 @@ from assistants.store import open_store
 from runs import jobs, metrics
 from runs.checkpoints import RunSaver
 from runs.conf import conf
-from runs.connections import DatabaseThreads, close_all, drop_dead, is_dead
+from runs.connections import DatabaseThreads, QueueConnector, close_all, direct, drop_dead, is_dead, pooled
 from runs.events.writer import EventWriter
 from runs.exceptions import HandedBack, RunLost
 from runs.execution import Execution
@@ -156,11 +154,10 @@ class Worker:
 @asynccontextmanager
 async def opened() -> AsyncIterator[Worker]:
     """A worker with its connections open, and the queue's app on the same pool."""
-    connect_kwargs = connector_params(DEFAULT_DB_ALIAS) | {"prepare_threshold": 5}
+    connect_kwargs = pooled()
     asyncio.get_running_loop().set_default_executor(NodeExecutor(conf.SKEINO_WORKER_NODE_THREADS))
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-        kwargs=connect_kwargs,
-        configure=_configure,
+        kwargs=connect_kwargs | {"autocommit": True},
         check=_check,
         min_size=2,
         max_size=conf.SKEINO_WORKER_POOL_SIZE,
@@ -168,8 +165,8 @@ async def opened() -> AsyncIterator[Worker]:
     )
     database = DatabaseThreads(4)
     try:
-        async with pool, EventWriter(connect_kwargs).running() as events:
-            with app.replace_connector(PsycopgConnector(kwargs=connect_kwargs)):
+        async with pool, EventWriter(direct()).running() as events:
+            with app.replace_connector(QueueConnector(kwargs=connect_kwargs)):
                 async with app.open_async(pool), open_store(pool) as store:
                     with metrics.POOL.watching(pool):
                         yield Worker(pool, store, events, database)
@@ -231,11 +228,6 @@ class NodeExecutor(ThreadPoolExecutor):
                 close_all()
 
         return super().submit(call)
-
-
-async def _configure(connection: AsyncConnection[Any]) -> None:
-    # Not among the pool's arguments: procrastinate passes it to its listening connection itself.
-    await connection.set_autocommit(True)
 
 
 async def _check(connection: AsyncConnection[Any]) -> None:

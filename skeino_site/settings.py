@@ -113,6 +113,10 @@ else:
 # Connections last as long as the threads that requests are served in (skeino_site.handler).
 DATABASES["default"]["CONN_MAX_AGE"] = None
 
+# Past a pooler in transaction mode, for what cannot go through it. That cannot keep cursors either.
+SKEINO_DIRECT_DATABASE_URL = env.str("SKEINO_DIRECT_DATABASE_URL", default="") or None
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = SKEINO_DIRECT_DATABASE_URL is not None
+
 # --- Accounts ---------------------------------------------------------------------------
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -17,6 +17,7 @@ from psycopg import sql
 
 from runs import metrics
 from runs.conf import conf
+from runs.connections import direct
 from runs.events import CHANNEL, END
 
 logger = logging.getLogger(__name__)
@@ -230,9 +231,7 @@ class _Reader:
                 delay = min(delay * 2, LONGEST_DELAY)
 
     async def _listen(self) -> None:
-        async with await psycopg.AsyncConnection.connect(
-            **self._connect_kwargs, autocommit=True
-        ) as connection:
+        async with await psycopg.AsyncConnection.connect(**direct(), autocommit=True) as connection:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
             self._listening.set()
             self._all_have_news()

@@ -49,6 +49,13 @@ def test_options_of_the_database_url_are_kept(load: Load) -> None:
     assert database["OPTIONS"]["sslmode"] == "require"
 
 
+def test_behind_a_pooler_cursors_stay_on_the_clients_side(load: Load) -> None:
+    url = "postgresql://pooler.example/skeino"
+    behind = load(DATABASE_URL=url, SKEINO_DIRECT_DATABASE_URL="postgresql://db.example/skeino")
+    assert behind["DATABASES"]["default"]["DISABLE_SERVER_SIDE_CURSORS"] is True
+    assert load(DATABASE_URL=url)["DATABASES"]["default"]["DISABLE_SERVER_SIDE_CURSORS"] is False
+
+
 @pytest.mark.parametrize(
     ("environment", "allowed"),
     [
