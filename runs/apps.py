@@ -9,8 +9,7 @@ class RunsConfig(AppConfig):
 
     def ready(self) -> None:
         from assistants.setting_checks import register_settings
-        from runs import signals  # noqa: F401  (connects the receivers)
+        from runs import checks, signals  # noqa: F401  (registers system checks, connects receivers)
         from runs.conf import conf
 
         register_settings(conf, "runs")
-        from runs import checks, signals  # noqa: F401  (registers the system checks, connects the receivers)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -11,29 +10,6 @@ from runs.conf import conf
 from runs.connections import direct
 
 CONNECT_SECONDS = 10
-
-
-@register()
-def check_retention(**kwargs: Any) -> list[CheckMessage]:
-    return [
-        Error(
-            f"{name} must be None or a number of {unit} above nothing, not {value!r}.",
-            hint="None keeps for ever.",
-            id="runs.E001",
-        )
-        for name, unit, value in (
-            ("SKEINO_EVENT_RETENTION_HOURS", "hours", conf.SKEINO_EVENT_RETENTION_HOURS),
-            ("SKEINO_RUN_RETENTION_DAYS", "days", conf.SKEINO_RUN_RETENTION_DAYS),
-        )
-        if value is not None and not _is_duration(value, unit)
-    ]
-
-
-def _is_duration(value: Any, unit: str) -> bool:
-    try:
-        return timedelta(0) < timedelta(**{unit: value}) < timedelta(days=365_000)
-    except (TypeError, ValueError, OverflowError):
-        return False
 
 
 # Of the server, and of the database in it: two addresses with the same answer lead to the same.
@@ -50,7 +26,7 @@ def check_direct_database(databases: Any = None, **kwargs: Any) -> list[CheckMes
             reached = past_the_pooler.execute(IDENTITY).fetchone()
     except psycopg.Error as exc:
         reason = " ".join(str(exc).split())
-        return [Error(f"SKEINO_DIRECT_DATABASE_URL cannot be used: {reason}", id="runs.E002")]
+        return [Error(f"SKEINO_DIRECT_DATABASE_URL cannot be used: {reason}", id="runs.E001")]
     with connection.cursor() as cursor:
         cursor.execute(IDENTITY)
         if cursor.fetchone() == reached:
@@ -59,6 +35,6 @@ def check_direct_database(databases: Any = None, **kwargs: Any) -> list[CheckMes
         Error(
             "SKEINO_DIRECT_DATABASE_URL leads to another database than DATABASES.",
             hint="It must be the same one, reached past the pooler.",
-            id="runs.E003",
+            id="runs.E002",
         )
     ]

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from django.conf import settings
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
+
+# A hundred years are enough.
+Hours = Annotated[float, Field(gt=0, le=876_000)]
+Days = Annotated[float, Field(gt=0, le=36_500)]
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings:
@@ -83,17 +88,17 @@ class Settings:
         return getattr(settings, "SKEINO_DIRECT_DATABASE_URL", None)
 
     @property
-    def SKEINO_EVENT_RETENTION_HOURS(self) -> float | None:
+    def SKEINO_EVENT_RETENTION_HOURS(self) -> Hours | None:
         """How long a run's log is kept after its end, to be streamed again; None for as long as the run."""
         return getattr(settings, "SKEINO_EVENT_RETENTION_HOURS", 72.0)
 
     @property
-    def SKEINO_RUN_RETENTION_DAYS(self) -> float | None:
+    def SKEINO_RUN_RETENTION_DAYS(self) -> Days | None:
         """How long a run is kept after its end; None for as long as its thread."""
         return getattr(settings, "SKEINO_RUN_RETENTION_DAYS", None)
 
     @property
-    def SKEINO_WORKER_METRICS_PORT(self) -> int | None:
+    def SKEINO_WORKER_METRICS_PORT(self) -> Port | None:
         """Where a worker process tells Prometheus what it has done, on all of the machine's addresses."""
         return getattr(settings, "SKEINO_WORKER_METRICS_PORT", None)
 

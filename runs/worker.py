@@ -42,6 +42,9 @@ logger = logging.getLogger(__name__)
 
 RECONNECT_SECONDS = 1
 
+# In which models' verbs are called, each on a connection of its own.
+DATABASE_THREADS = 4
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -163,7 +166,7 @@ async def opened() -> AsyncIterator[Worker]:
         max_size=conf.SKEINO_WORKER_POOL_SIZE,
         open=False,
     )
-    database = DatabaseThreads(4)
+    database = DatabaseThreads(DATABASE_THREADS)
     try:
         async with pool, EventWriter(direct()).running() as events:
             with app.replace_connector(QueueConnector(kwargs=connect_kwargs)):

@@ -38,7 +38,8 @@ def check_connection() -> None:
 
 def run_system_checks() -> list[str]:
     """Warnings, if there are any. Raises CommandError if there are errors."""
-    messages = [message for message in checks.run_checks() if not message.is_silenced()]
+    found = checks.run_checks(databases=[django.db.DEFAULT_DB_ALIAS])
+    messages = [message for message in found if not message.is_silenced()]
     errors = [_sentence(message) for message in messages if message.is_serious()]
     if errors:
         raise CommandError(" ".join(errors))

@@ -44,7 +44,7 @@ def _metrics_served() -> Iterator[None]:
         return
     try:
         server, thread = start_http_server(port)
-    except (OSError, OverflowError) as exc:
+    except OSError as exc:
         raise CommandError(f"SKEINO_WORKER_METRICS_PORT {port} cannot be used: {exc}.") from exc
     yield
     server.shutdown()

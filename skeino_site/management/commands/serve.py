@@ -102,10 +102,12 @@ class Command(BaseCommand):
     def _start_processes(self, environment: dict[str, str]) -> None:
         self._say(f"Starting web processes: {self.web}, workers: {self.workers}.")
         environment = {**os.environ, **environment}
-        self.supervisor.start("web process", self._web_command(), environment)
+        web = _named("skeino web") | environment
+        self.supervisor.start("web process", self._web_command(), web)
         for number in range(1, self.workers + 1):
             worker = [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"]
-            self.supervisor.start(f"worker {number}", worker, environment | _metrics_port(number))
+            own = _named(f"skeino worker {number}") | environment | _metrics_port(number)
+            self.supervisor.start(f"worker {number}", worker, own)
 
     def _web_command(self) -> list[str]:
         command = [sys.executable, "-m", "uvicorn", "skeino_site.asgi:application"]
@@ -141,6 +143,11 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
+
+
+def _named(process: str) -> dict[str, str]:
+    """By which name Postgres shows the process's connections, unless the environment says another."""
+    return {"PGAPPNAME": process}
 
 
 def _metrics_port(number: int) -> dict[str, str]:
