@@ -19,7 +19,8 @@ from websockets import connect
 
 from skeino_site import connection_budget
 from skeino_site.checks import AVAILABLE, check_connections
-from tests.live import TEST_GRAPHS, serving
+from skeino_site.connection_budget import Connections
+from tests.live import ROOT, TEST_GRAPHS, serving
 from tests.runs.told import Folder
 from tests.skeino_site import small_settings
 
@@ -96,6 +97,11 @@ async def ask_by_websocket(client: httpx.AsyncClient) -> None:
     async with connect(f"{address}/ws/threads/{unknown}/runs/{unknown}/stream") as socket:
         await socket.wait_closed()
         assert socket.close_code == 4404
+
+
+@pytest.mark.parametrize("process", [connection_budget.web_process, connection_budget.worker_process])
+def test_the_page_on_deployment_has_these_numbers(process: Callable[[], Connections]) -> None:
+    assert f" = {sum(process())} |" in (ROOT / "docs" / "deployment.md").read_text()
 
 
 # The check

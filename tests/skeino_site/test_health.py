@@ -79,6 +79,12 @@ def test_it_is_not_without_a_worker() -> None:
 
 
 @pytest.mark.usefixtures("database")
+def test_to_be_asked_before_one_is_ready_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    assert ready()[0] == 503
+    assert not caplog.records
+
+
+@pytest.mark.usefixtures("database")
 def test_a_worker_that_has_been_silent_for_too_long_is_none(settings: Settings) -> None:
     settings.SKEINO_HEARTBEAT_SECONDS = 10
     add_worker(silent_seconds=11)
