@@ -76,7 +76,7 @@ class Prune:
         """
         deadline = None if seconds is None else time.monotonic() + seconds
         values: dict[str, Any] = {"limit": batch, "ended_before": ended_before}
-        values |= {"first": uuid.UUID(int=0), "until": _smallest_id(ended_before)}
+        values |= {"first": uuid.UUID(int=0), "until": smallest_id(ended_before)}
         total = 0
         while deadline is None or time.monotonic() < deadline:
             with connection.cursor() as cursor:
@@ -114,6 +114,6 @@ class PruneRuns(Prune):
         return super().prune(ended_before, batch=batch, seconds=seconds, progress=progress)
 
 
-def _smallest_id(time: datetime) -> uuid.UUID:
+def smallest_id(time: datetime) -> uuid.UUID:
     """Smaller than that of anything made since: they begin with the time in milliseconds (UUIDv7)."""
-    return uuid.UUID(int=int(time.timestamp() * 1000) << 80)
+    return uuid.UUID(int=max(int(time.timestamp() * 1000), 0) << 80)

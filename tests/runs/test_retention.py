@@ -178,7 +178,7 @@ def test_neither_reads_what_is_to_stay() -> None:
     before = timezone.now() - 2 * HOUR
     values = {
         "first": uuid.UUID(int=0),
-        "until": retention._smallest_id(before),
+        "until": retention.smallest_id(before),
         "ended_before": before,
         "limit": 5000,
     }
@@ -204,6 +204,13 @@ def test_logs_are_kept_for_three_days_and_runs_for_ever() -> None:
     [young] = finished_runs(1, ended_ago=timedelta(hours=71), events=2)
     tasks.prune(0)
     assert (events_of(old), events_of(young), Run.objects.count()) == (0, 2, 2)
+
+
+def test_logs_may_be_kept_for_longer_than_there_is_unix_time(settings: Settings) -> None:
+    settings.SKEINO_EVENT_RETENTION_HOURS = 100 * 365 * 24
+    [old] = finished_runs(1, ended_ago=1000 * DAY, events=2)
+    tasks.prune(0)
+    assert events_of(old) == 2
 
 
 def test_everything_may_be_kept(settings: Settings) -> None:
