@@ -23,7 +23,7 @@ from runs.worker import Worker
 logger = logging.getLogger(__name__)
 
 # Less than a stopping worker waits, for a synchronous task cannot be cancelled.
-PRUNE_SECONDS = 5.0
+PRUNE_SECONDS = 3.0
 
 
 class WrongWorker(RuntimeError):

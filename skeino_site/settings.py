@@ -76,6 +76,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "skeino_site.request_ids.RequestIdMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "skeino_site.middleware.WatchersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

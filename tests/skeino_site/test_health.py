@@ -200,6 +200,18 @@ def test_no_statement_takes_longer_than_it_may() -> None:
 
 
 @pytest.mark.parametrize("path", ["/live", "/ready"])
+@pytest.mark.usefixtures("database")
+def test_they_are_asked_by_address_and_without_tls(settings: Settings, path: str) -> None:
+    add_worker()
+    settings.SECURE_SSL_REDIRECT = True
+    response = APIClient().get(path, headers={"host": "10.1.2.3:8000"})
+    assert response.status_code == 200
+    assert response.headers["content-length"] == str(len(response.content))
+    assert APIClient().get("/info", headers={"host": "10.1.2.3:8000"}).status_code == 400
+    assert APIClient().get("/info").status_code == 301
+
+
+@pytest.mark.parametrize("path", ["/live", "/ready"])
 def test_they_can_only_be_got(path: str) -> None:
     assert APIClient().post(path, {}).status_code == 405
 

@@ -97,6 +97,11 @@ def test_a_database_that_does_not_answer_takes_nothing_else_away(monkeypatch: py
     assert values(scrape()["skeino_database_up"]) == 1
 
 
+@pytest.mark.usefixtures("database")
+def test_they_are_asked_for_by_address() -> None:
+    assert APIClient().get("/metrics", headers={"host": "10.1.2.3:8000"}).status_code == 200
+
+
 def test_another_format_is_unprocessable() -> None:
     response = APIClient().get("/metrics?format=xml")
     assert response.status_code == 422
