@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+import orjson
 from rest_framework import serializers
 
 from runs.models import Run
@@ -50,8 +50,8 @@ class CancelRunsSerializer(serializers.Serializer[None]):
     status = serializers.ChoiceField(required=False, allow_null=True, choices=["pending", "running", "all"])
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        by_id = attrs.get("thread_id") is not None and attrs.get("run_ids") is not None
-        if by_id == bool(attrs.get("status")):
+        ids = [attrs.get(name) is not None for name in ("thread_id", "run_ids")]
+        if any(ids) if attrs.get("status") else not all(ids):
             raise serializers.ValidationError("Give either thread_id and run_ids, or status.")
         return attrs
 
@@ -63,13 +63,19 @@ class ModeListField(serializers.ListField):
         items: list[Any] = []
         for item in data if isinstance(data, list) else [data]:
             if isinstance(item, str) and item.startswith("["):
-                try:
-                    items += json.loads(item)
-                except ValueError as exc:
-                    raise serializers.ValidationError("Must be a list of stream modes.") from exc
+                items += self._listed(item)
             else:
                 items += filter(None, map(str.strip, str(item).split(",")))
         return super().to_internal_value(items)
+
+    def _listed(self, text: str) -> list[str]:
+        try:
+            items = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            items = None
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            raise serializers.ValidationError("Must be a list of stream modes.")
+        return items
 
 
 class JoinQuerySerializer(serializers.Serializer[None]):
