@@ -79,13 +79,16 @@ class ModeListField(serializers.ListField):
 
 
 class JoinQuerySerializer(serializers.Serializer[None]):
+    cancel_on_disconnect = serializers.BooleanField(
+        required=False, default=False, help_text="Whether the run is cancelled when this client leaves."
+    )
+
+
+class JoinStreamQuerySerializer(JoinQuerySerializer):
     stream_mode = ModeListField(
         child=serializers.ChoiceField(choices=list(STREAM_MODES)),
         required=False,
         help_text="The only events to send: those of these modes, of what the run emits. All without it.",
-    )
-    cancel_on_disconnect = serializers.BooleanField(
-        required=False, default=False, help_text="Whether the run is cancelled when this client leaves."
     )
 
 
@@ -93,5 +96,16 @@ class ThreadStreamQuerySerializer(serializers.Serializer[None]):
     stream_modes = ModeListField(
         child=serializers.ChoiceField(choices=["run_modes", "lifecycle", "state_update"]),
         required=False,
-        help_text="`lifecycle` alone: only where runs begin and end.",
+        help_text="Without `run_modes` among them: only where runs begin and end.",
     )
+    stream_mode = ModeListField(
+        child=serializers.ChoiceField(choices=["run_modes", "lifecycle", "state_update"]),
+        required=False,
+        help_text="As `stream_modes`; so the SDKs call it.",
+    )
+
+    @property
+    def is_lifecycle_only(self) -> bool:
+        data = self.validated_data
+        modes = [*data.get("stream_modes", ()), *data.get("stream_mode", ())]
+        return bool(modes) and "run_modes" not in modes

@@ -195,6 +195,11 @@ class RunCreateSerializer(serializers.Serializer[None]):
         return value
 
     @property
+    def delay(self) -> float:
+        """After how many seconds the run is to begin."""
+        return max(self.validated_data.get("after_seconds") or 0, 0)
+
+    @property
     def run_kwargs(self) -> dict[str, Any]:
         """What is kept on the run: every option it is executed with, defaults filled in."""
         data = self.validated_data

@@ -13,12 +13,18 @@ from rest_framework.serializers import ValidationError
 
 from runs.exceptions import NothingToCancel
 from runs.models import Run
-from runs.query_serializers import CancelQuerySerializer, CancelRunsSerializer, JoinQuerySerializer
+from runs.query_serializers import (
+    CancelQuerySerializer,
+    CancelRunsSerializer,
+    JoinQuerySerializer,
+    JoinStreamQuerySerializer,
+)
 from runs.querysets import RunQuerySet
 from runs.serializers import RunSerializer, StatelessRunSerializer
 from runs.streaming import AnswerWhenEnded, ResultResponse, check_capacity, event_stream, path_of
 from runs.submission import Preference, submit_stateless
 from runs.views import EVENT_STREAM, IDEMPOTENCY_KEY, LAST_EVENT_ID, PREFER, RESULT, RunViews
+from threads.exceptions import ThreadNotFound
 
 MAX_BATCH = 1000
 
@@ -42,7 +48,10 @@ class StatelessRunViewSet(AllRunsViews):
 
         Answers at once, or with `Prefer: wait=10` after ten seconds.
         """
-        run, preference = submit_stateless(request, request.data), Preference.of(request)
+        preference = Preference.of(request)
+        if preference.wait is not None:
+            check_capacity()
+        run = self.submitted(request)
         preferred = {"Preference-Applied": preference.applied} if preference.applied else {}
         headers = {"Content-Location": path_of(run, stateless=True), **preferred}
         if preference.wait is not None:
@@ -60,7 +69,7 @@ class StatelessRunViewSet(AllRunsViews):
     def stream(self, request: Request) -> HttpResponseBase:
         """Execute a run on a thread of its own and stream its events."""
         check_capacity()
-        return event_stream(submit_stateless(request, request.data), stateless=True)
+        return event_stream(self.submitted(request), stateless=True)
 
     @extend_schema(
         operation_id="wait_run_stateless_runs_wait_post",
@@ -71,27 +80,33 @@ class StatelessRunViewSet(AllRunsViews):
     def wait(self, request: Request) -> HttpResponseBase:
         """Execute a run on a thread of its own and answer with the state it ends with."""
         check_capacity()
-        return ResultResponse(submit_stateless(request, request.data))
+        return ResultResponse(self.submitted(request))
 
     @extend_schema(operation_id="get_run_stateless_runs__run_id__get", responses=RunSerializer)
     def retrieve(self, request: Request, run_id: str) -> Response:
         """One run, whatever its thread."""
         return Response(RunSerializer(self.runs().find(run_id)).data)
 
-    @extend_schema(operation_id="join_run_stateless_runs__run_id__join_get", responses=RESULT)
+    @extend_schema(
+        operation_id="join_run_stateless_runs__run_id__join_get",
+        responses=RESULT,
+        parameters=[JoinQuerySerializer],
+    )
     def join(self, request: Request, run_id: str) -> HttpResponseBase:
         """Wait for a run that exists, and answer as its `wait` would."""
-        check_capacity()
-        return ResultResponse(self.runs().find(run_id), cancels=False)
+        return self.result(self.runs().find(run_id))
 
     @extend_schema(
         operation_id="join_run_stream_stateless_runs__run_id__stream_get",
         responses=EVENT_STREAM,
-        parameters=[JoinQuerySerializer, LAST_EVENT_ID],
+        parameters=[JoinStreamQuerySerializer, LAST_EVENT_ID],
     )
     def join_stream(self, request: Request, run_id: str) -> HttpResponseBase:
         """The stream of a run that exists: from an event on, else from now on; whole if it has ended."""
         return self.joined(self.runs().find(run_id), stateless=True)
+
+    def submitted(self, request: Request) -> Run:
+        return submit_stateless(request, self.checked(StatelessRunSerializer, request.data))
 
 
 @extend_schema(tags=["Stateless Runs"])
@@ -110,8 +125,15 @@ class RunBatchViewSet(RunViews):
         items: Any = request.data
         if not 1 <= len(items) <= MAX_BATCH:
             raise ValidationError(f"A batch has 1 to {MAX_BATCH} runs.")
-        runs = [submit_stateless(request, item, number) for number, item in enumerate(items)]
+        bodies = [self._checked(number, item) for number, item in enumerate(items)]
+        runs = [submit_stateless(request, body, number) for number, body in enumerate(bodies)]
         return Response(RunSerializer(runs, many=True).data)
+
+    def _checked(self, number: int, item: Any) -> StatelessRunSerializer:
+        try:
+            return self.checked(StatelessRunSerializer, item)
+        except ValidationError as exc:
+            raise ValidationError({str(number): exc.detail}) from exc
 
 
 @extend_schema(tags=["Thread Runs"])
@@ -132,7 +154,14 @@ class RunCancelViewSet(AllRunsViews):
         elif not body.get("status"):
             runs = runs.filter(thread=body["thread_id"], pk__in=body["run_ids"])
         # The latest first, so that none begins because an earlier one was stopped.
-        cancelled = [run.cancel(action) for run in runs.order_by("-id")]
+        cancelled = [_cancel(run, action) for run in runs.order_by("-id")]
         if not any(cancelled):
             raise NothingToCancel
         return Response(status=204)
+
+
+def _cancel(run: Run, action: Run.CancelAction) -> bool:
+    try:
+        return run.cancel(action)
+    except ThreadNotFound:  # deleted meanwhile, and its runs with it
+        return False

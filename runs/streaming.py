@@ -16,9 +16,11 @@ from runs.connections import close_all
 from runs.events import reader
 from runs.events.reader import Event
 from runs.exceptions import RunNotFound, TooManyStreams
+from runs.lookout import idle_streams
 from runs.models import Run
 from runs.sse import HEARTBEAT, frame
 from threads.encoding import encode
+from threads.exceptions import ThreadNotFound
 
 # Before the body of an answer that takes its time, so that nobody between takes it for dead (contract 3.4).
 KEEP_ALIVE = b"\n"
@@ -53,7 +55,8 @@ class RunResponse(StreamingHttpResponse):
 
     def on_disconnect(self) -> None:
         if self._cancels:
-            self.run.cancel()
+            with suppress(ThreadNotFound):  # deleted meanwhile, and the run with it
+                self.run.cancel()
 
 
 def path_of(run: Run, *, stateless: bool = False) -> str:
@@ -62,7 +65,7 @@ def path_of(run: Run, *, stateless: bool = False) -> str:
 
 def check_capacity() -> None:
     """Raises TooManyStreams. Before a run is made that nobody could listen to."""
-    if reader.open_streams() >= conf.SKEINO_MAX_STREAMS:
+    if reader.open_streams() + idle_streams() >= conf.SKEINO_MAX_STREAMS:
         raise TooManyStreams
 
 

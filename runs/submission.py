@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from rest_framework.request import Request
@@ -15,10 +14,12 @@ from runs.conf import conf
 from runs.exceptions import IdempotencyKeyReused
 from runs.models import Run
 from runs.serializers import RunCreateSerializer, StatelessRunSerializer
+from threads.exceptions import ThreadBusy
 from threads.models import Thread
 from threads.querysets import ThreadQuerySet
 
 MAX_KEY_LENGTH = 150
+LONGEST_WAIT = 10.0 * 366 * 86400  # seconds
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,22 @@ class Preference:
             name, _, value = preference.partition(";")[0].partition("=")
             found.setdefault(name.strip().lower(), value.strip(' "'))
         seconds = found.get("wait", "")
-        return cls("respond-async" in found, float(seconds) if seconds.isdecimal() else None)
+        wait = min(float(seconds), LONGEST_WAIT) if seconds.isdecimal() else None
+        return cls("respond-async" in found, wait)
 
     @property
     def applied(self) -> str:
         """For ``Preference-Applied``."""
         if self.wait is not None:
-            return f"wait={self.wait:g}"
+            return f"wait={self.wait:.0f}"
         return "respond-async" if self.respond_async else ""
 
 
-def submit(request: Request, thread_id: str, threads: ThreadQuerySet) -> Run:
-    """A new run on one of the threads, or on a new one if the body says so; see ``Run.objects.submit``."""
-    body = RunCreateSerializer(data=request.data)
-    body.is_valid(raise_exception=True)
+def submit(request: Request, body: RunCreateSerializer, thread_id: str, threads: ThreadQuerySet) -> Run:
+    """A new run on one of the threads, or on a new one if the body says so; see ``Run.objects.submit``.
+
+    ``body`` has been found valid.
+    """
     data = body.validated_data
     assistant = Assistant.objects.find(data["assistant_id"])
 
@@ -62,20 +65,18 @@ def submit(request: Request, thread_id: str, threads: ThreadQuerySet) -> Run:
             kwargs=body.run_kwargs,
             metadata=data.get("metadata"),
             multitask_strategy=data.get("multitask_strategy") or Run.MultitaskStrategy.ENQUEUE,
-            after_seconds=max(data.get("after_seconds") or 0, 0),
+            after_seconds=body.delay,
             idempotency_key=key,
         )
 
     def is_same(run: Run) -> bool:
-        return str(run.thread_id) == thread_id.lower() and _asks_for_the_same(run, assistant, body)
+        return threads.find(thread_id).pk == run.thread_id and _asks_for_the_same(run, assistant, body)
 
     return once(idempotency_key(request), create, is_same)
 
 
-def submit_stateless(request: Request, item: Any, number: int | None = None) -> Run:
-    """A new run on a thread of its own. ``number`` is the item's place in a batch."""
-    body = StatelessRunSerializer(data=item)
-    body.is_valid(raise_exception=True)
+def submit_stateless(request: Request, body: StatelessRunSerializer, number: int | None = None) -> Run:
+    """A new run on a thread of its own. ``body`` has been found valid; ``number`` is its place in a batch."""
     data = body.validated_data
     assistant = Assistant.objects.find(data["assistant_id"])
 
@@ -91,19 +92,21 @@ def submit_stateless(request: Request, item: Any, number: int | None = None) -> 
             assistant,
             kwargs=body.run_kwargs,
             metadata=data.get("metadata"),
-            after_seconds=max(data.get("after_seconds") or 0, 0),
+            after_seconds=body.delay,
             idempotency_key=key,
         )
 
     key = idempotency_key(request)
-    key = key if key is None or number is None else f"{key}/{number}"
+    # A line break is in no key of a client's.
+    key = key if key is None or number is None else f"{key}\n{number}"
     return once(key, create, lambda run: _asks_for_the_same(run, assistant, body))
 
 
 def once(key: str | None, create: Callable[[str | None], Run], is_same: Callable[[Run], bool]) -> Run:
     """The run that an earlier request of that key has made, else a new one. Raises IdempotencyKeyReused.
 
-    Of two requests at once the database takes one; the other finds its run.
+    Of two requests at once the database takes one; the other finds its run, or first finds the thread busy
+    with it.
     """
     if key is None:
         return create(None)
@@ -112,7 +115,7 @@ def once(key: str | None, create: Callable[[str | None], Run], is_same: Callable
         try:
             with transaction.atomic():
                 return create(key)
-        except IntegrityError:
+        except (IntegrityError, ThreadBusy):
             found = Run.objects.filter(idempotency_key=key).first()
             if found is None:
                 raise

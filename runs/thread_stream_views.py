@@ -6,7 +6,7 @@ from rest_framework.request import Request
 
 from runs.query_serializers import ThreadStreamQuerySerializer
 from runs.streaming import EVENT_STREAM_HEADERS, check_capacity
-from runs.thread_stream import BEGINNING, Place, frames
+from runs.thread_stream import BEGINNING, Place, ThreadStream
 from runs.views import EVENT_STREAM, LAST_EVENT_ID, RunViews
 
 
@@ -20,16 +20,16 @@ class ThreadStreamViewSet(RunViews):
     def retrieve(self, request: Request, thread_id: str) -> HttpResponseBase:
         """The events of all runs of the thread, one run after another, from now on or from an event on.
 
-        It ends when the client leaves.
+        It ends when the thread is deleted.
         """
         check_capacity()
         thread = self.threads().find(thread_id)
-        modes = self.valid(ThreadStreamQuerySerializer, request.query_params).get("stream_modes")
-        last = request.headers.get("Last-Event-ID")
+        query = self.checked(ThreadStreamQuerySerializer, request.query_params)
+        last = self.last_event_id
         if last is not None and last not in BEGINNING:
             Place.parse(last)  # refused now, and not in the middle of a stream
         return StreamingHttpResponse(
-            frames(thread.pk, last, lifecycle_only=modes == ["lifecycle"]),
+            ThreadStream(thread.pk, lifecycle_only=query.is_lifecycle_only).frames(last),
             content_type="text/event-stream; charset=utf-8",
-            headers=EVENT_STREAM_HEADERS,
+            headers={**EVENT_STREAM_HEADERS, "Location": f"/threads/{thread.pk}/stream"},
         )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
@@ -15,6 +15,7 @@ from runs.models import Run
 from runs.query_serializers import (
     CancelRunQuerySerializer,
     JoinQuerySerializer,
+    JoinStreamQuerySerializer,
     RunListSerializer,
 )
 from runs.serializers import RunCreateSerializer, RunSerializer
@@ -49,14 +50,20 @@ PREFER = OpenApiParameter(
 )
 
 
+S = TypeVar("S", bound=Serializer[Any])
+
+
 class RunViews(WaitingViewSet):
     def threads(self) -> ThreadQuerySet:
         return Thread.objects.visible_to(self.request.user).without_values()
 
+    def checked(self, serializer: type[S], data: Any) -> S:
+        found = serializer(data=data)
+        found.is_valid(raise_exception=True)
+        return found
+
     def valid(self, serializer: type[Serializer[Any]], data: Any) -> dict[str, Any]:
-        checked = serializer(data=data)
-        checked.is_valid(raise_exception=True)
-        return dict(checked.validated_data)
+        return dict(self.checked(serializer, data).validated_data)
 
     def joined(self, run: Run, *, stateless: bool = False) -> RunResponse:
         """The stream of a run that exists, from where the client wants it: without a wish from now on.
@@ -65,7 +72,7 @@ class RunViews(WaitingViewSet):
         has seen none, though its stream may have broken when there were some.
         """
         check_capacity()
-        query = self.valid(JoinQuerySerializer, self.request.query_params)
+        query = self.valid(JoinStreamQuerySerializer, self.request.query_params)
         return event_stream(
             run,
             after=self._after(run),
@@ -74,8 +81,18 @@ class RunViews(WaitingViewSet):
             stateless=stateless,
         )
 
+    def result(self, run: Run) -> RunResponse:
+        """What a run that exists ends with, when it has ended."""
+        check_capacity()
+        query = self.valid(JoinQuerySerializer, self.request.query_params)
+        return ResultResponse(run, cancels=query["cancel_on_disconnect"])
+
+    @property
+    def last_event_id(self) -> str | None:
+        return self.request.headers.get("Last-Event-ID") or None
+
     def _after(self, run: Run) -> int:
-        last = self.request.headers.get("Last-Event-ID")
+        last = self.last_event_id
         if last in BEGINNING:
             return 0
         if last is None:
@@ -99,10 +116,11 @@ class RunViewSet(RunViews):
         A run that is to begin later, by `after_seconds`, is answered at once, pending; so is every run if
         the server's setting or `Prefer: respond-async` says so.
         """
-        run = submit(request, thread_id, self.threads())
-        body: Any = request.data
-        at_once = conf.SKEINO_RUN_CREATE == "background" or body.get("after_seconds")
-        return answered(run, Preference.of(request), at_once=bool(at_once))
+        body, preference = self.checked(RunCreateSerializer, request.data), Preference.of(request)
+        at_once = conf.SKEINO_RUN_CREATE == "background" or preference.respond_async or body.delay > 0
+        if preference.wait is not None or not at_once:
+            check_capacity()
+        return answered(submit(request, body, thread_id, self.threads()), preference, at_once=at_once)
 
     @extend_schema(
         operation_id="stream_run_threads__thread_id__runs_stream_post",
@@ -113,7 +131,8 @@ class RunViewSet(RunViews):
     def stream(self, request: Request, thread_id: str) -> HttpResponseBase:
         """Execute a run and stream its events. The run goes on if the client leaves."""
         check_capacity()
-        return event_stream(submit(request, thread_id, self.threads()))
+        body = self.checked(RunCreateSerializer, request.data)
+        return event_stream(submit(request, body, thread_id, self.threads()))
 
     @extend_schema(
         operation_id="wait_run_threads__thread_id__runs_wait_post",
@@ -127,7 +146,8 @@ class RunViewSet(RunViews):
         A failed run has `__error__`, one that waits for a person `__interrupt__`.
         """
         check_capacity()
-        return ResultResponse(submit(request, thread_id, self.threads()))
+        body = self.checked(RunCreateSerializer, request.data)
+        return ResultResponse(submit(request, body, thread_id, self.threads()))
 
     @extend_schema(
         operation_id="list_runs_http_threads__thread_id__runs_get",
@@ -156,22 +176,16 @@ class RunViewSet(RunViews):
     @extend_schema(
         operation_id="join_run_http_threads__thread_id__runs__run_id__join_get",
         responses=RESULT,
-        parameters=[
-            OpenApiParameter(
-                "cancel_on_disconnect", bool, description="Whether leaving cancels the run.", default=False
-            )
-        ],
+        parameters=[JoinQuerySerializer],
     )
     def join(self, request: Request, thread_id: str, run_id: str) -> HttpResponseBase:
         """Wait for a run that exists, and answer as its `wait` would."""
-        check_capacity()
-        query = self.valid(JoinQuerySerializer, request.query_params)
-        return ResultResponse(self.run(thread_id, run_id), cancels=query["cancel_on_disconnect"])
+        return self.result(self.run(thread_id, run_id))
 
     @extend_schema(
         operation_id="stream_run_http_threads__thread_id__runs__run_id__join_get",
         responses=EVENT_STREAM,
-        parameters=[JoinQuerySerializer, LAST_EVENT_ID],
+        parameters=[JoinStreamQuerySerializer, LAST_EVENT_ID],
     )
     def join_stream(self, request: Request, thread_id: str, run_id: str) -> HttpResponseBase:
         """The stream of a run that exists: from an event on, else from now on; whole if it has ended."""
@@ -210,7 +224,7 @@ def answered(run: Run, preference: Preference, *, at_once: bool) -> HttpResponse
 
     if preference.wait is not None:
         return AnswerWhenEnded(run, described, seconds=preference.wait)
-    if not (at_once or preference.respond_async):
+    if not at_once:
         return AnswerWhenEnded(run, described)
     shown, headers = described(run)
     return Response(shown, headers=headers)

@@ -153,6 +153,7 @@ class _Reader:
         self._followers: dict[uuid.UUID, set[_Follower]] = defaultdict(set)
         self._wake, self._listening = asyncio.Event(), asyncio.Event()
         self._connection: psycopg.AsyncConnection | None = None
+        self._connecting = asyncio.Lock()
         self.count = 0
         self.is_closing = False
         self._tasks = [
@@ -292,10 +293,13 @@ class _Reader:
                 follower.delivered.set_result(events)
 
     async def _connected(self) -> psycopg.AsyncConnection:
-        if self._connection is None or self._connection.closed:
-            await self._disconnect()
-            self._connection = await psycopg.AsyncConnection.connect(**self._connect_kwargs, autocommit=True)
-        return self._connection
+        async with self._connecting:  # of many who find none, one makes it
+            if self._connection is None or self._connection.closed:
+                await self._disconnect()
+                self._connection = await psycopg.AsyncConnection.connect(
+                    **self._connect_kwargs, autocommit=True
+                )
+            return self._connection
 
     async def _disconnect(self) -> None:
         if self._connection is not None:

@@ -34,6 +34,17 @@ def client(live: str) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def platform_client(fresh_database: Callable[[], str]) -> Iterator[httpx.Client]:
+    """A client of a server with the settings of ``platform_settings``."""
+    settings = "tests.runs.platform_settings"
+    with (
+        serving(fresh_database(), DJANGO_SETTINGS_MODULE=settings) as url,
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        yield client
+
+
 @pytest.fixture
 def thread_id(client: httpx.Client) -> str:
     return api.create_thread(client)

@@ -163,9 +163,9 @@ def test_what_is_stored_is_what_was_sent(
 
 
 def test_without_a_key_every_request_makes_a_run(client: httpx.Client, thread_id: str) -> None:
-    for headers in ({}, {}, {"Idempotency-Key": ""}, {"Idempotency-Key": " "}):
+    for headers in ({}, {}, {"Idempotency-Key": ""}):
         client.post(f"/threads/{thread_id}/runs", json=SLOW, headers=headers).raise_for_status()
-    assert len(client.get(f"/threads/{thread_id}/runs").json()) == 4
+    assert len(client.get(f"/threads/{thread_id}/runs").json()) == 3
 
 
 def test_a_request_that_failed_has_not_used_its_key(
@@ -178,7 +178,7 @@ def test_a_request_that_failed_has_not_used_its_key(
     assert client.post(f"/threads/{thread_id}/runs", json=SLOW, headers=key).status_code == 200
 
 
-@pytest.mark.parametrize("key", ["x" * 151, "tab\tin", "ünicode\x85"])
+@pytest.mark.parametrize("key", ["x" * 151, "tab\tin", "next\x85line"])
 def test_a_key_that_is_too_long_or_odd_is_unprocessable(
     client: httpx.Client, thread_id: str, key: str
 ) -> None:

@@ -101,7 +101,7 @@ def test_what_is_not_there_is_not_found(client: httpx.Client, thread_id: str, en
         (f"/threads/{thread_id}/runs/mine", 422, "Invalid run ID: must be a UUID"),
         (f"/threads/mine/runs/{run['run_id']}", 422, "Invalid thread ID: must be a UUID"),
         (f"/runs/{missing}", 404, f"Run with ID {missing} not found"),
-        (f"/runs/mine", 422, "Invalid run ID: must be a UUID"),
+        ("/runs/mine", 422, "Invalid run ID: must be a UUID"),
     ):
         response = client.get(f"{path}/{end}")
         assert (response.status_code, response.json()["detail"]) == (status, detail)

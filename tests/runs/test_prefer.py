@@ -26,7 +26,7 @@ def create(client: httpx.Client, path: str, folder: Folder, prefer: str, **body:
 
 @pytest.mark.parametrize(
     "prefer",
-    [ASYNC, "Respond-Async", f"handling=lenient, {ASYNC}", f"{ASYNC}; foo=bar", f' {ASYNC} ,wait="x"'],
+    [ASYNC, "Respond-Async", f"handling=lenient, {ASYNC}", f"{ASYNC}; foo=bar", f'{ASYNC} ,wait="x"'],
 )
 def test_it_is_answered_at_once(client: httpx.Client, thread_id: str, folder: Folder, prefer: str) -> None:
     with at_once():

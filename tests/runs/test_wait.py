@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -9,19 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live import serving
 from tests.runs.api import at_once, create_thread, execute, human, status_in_the_end
 from tests.runs.told import Folder
-
-
-@pytest.fixture(scope="module")
-def hasty_client(fresh_database: Callable[[], str]) -> Iterator[httpx.Client]:
-    """A client of a server that breaks silence after 0.1 s."""
-    with (
-        serving(fresh_database(), DJANGO_SETTINGS_MODULE="tests.runs.platform_settings") as url,
-        httpx.Client(base_url=url, timeout=30) as client,
-    ):
-        yield client
 
 
 def wait(client: httpx.Client, thread_id: object, assistant_id: str, **body: Any) -> httpx.Response:
@@ -163,10 +151,10 @@ def test_a_busy_thread_may_be_a_conflict(client: httpx.Client, thread_id: str, t
         assert response.json()["detail"].startswith("Thread is already running a task.")
 
 
-def test_silence_is_filled_with_line_breaks(hasty_client: httpx.Client, tmp_path: Path) -> None:
+def test_silence_is_filled_with_line_breaks(platform_client: httpx.Client, tmp_path: Path) -> None:
     body = {"assistant_id": "two_steps", "input": {"folder": str(tmp_path)}}
-    path = f"/threads/{create_thread(hasty_client)}/runs/wait"
-    with Folder(tmp_path) as folder, hasty_client.stream("POST", path, json=body) as response:
+    path = f"/threads/{create_thread(platform_client)}/runs/wait"
+    with Folder(tmp_path) as folder, platform_client.stream("POST", path, json=body) as response:
         parts = response.iter_raw()
         assert next(parts) + next(parts) == b"\n\n"
         folder.open("gate")
