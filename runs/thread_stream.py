@@ -13,21 +13,14 @@ from runs.conf import conf
 from runs.events import END, reader
 from runs.exceptions import InvalidEventId
 from runs.lookout import Lookout, ThreadGone
+from runs.models import Run
 from runs.sse import HEARTBEAT, frame
+from threads.models import Thread
 
 BEGINNING = ("-", "-1", "0", "0-0")
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 STARTED_AT = "SELECT started_at FROM runs_run WHERE id = %s AND started_at IS NOT NULL"
-RUN_OF_EVENT = """
-SELECT started_at, EXISTS (SELECT 1 FROM runs_runevent WHERE run_id = r.id AND event = %s AND seq <= %s)
-FROM runs_run r WHERE thread_id = %s AND id = %s AND started_at IS NOT NULL
-"""
-LATEST_RUN = """
-SELECT id, COALESCE((SELECT max(seq) FROM runs_runevent WHERE run_id = r.id), 0), started_at,
-    status IN ('pending', 'running')
-FROM runs_run r WHERE thread_id = %s AND started_at IS NOT NULL ORDER BY started_at DESC LIMIT 1
-"""
 
 
 class Place(NamedTuple):
@@ -58,22 +51,45 @@ class Place(NamedTuple):
         return datetime.fromtimestamp((self.run_id.int >> 80) / 1000, UTC)
 
 
+class Start(NamedTuple):
+    """After which event of which run, and since when others are to come. ``goes_on``: the run has more."""
+
+    run_id: UUID | None = None
+    seq: int = 0
+    since: datetime = LONG_AGO
+    goes_on: bool = False
+
+    @classmethod
+    def at(cls, thread: Thread, last_event_id: str | None) -> Self:
+        """Now without an id, and else after the event that had it. Raises InvalidEventId."""
+        if last_event_id in BEGINNING:
+            return cls()
+        begun = Run.objects.filter(thread=thread, started_at__isnull=False)
+        if last_event_id is None:
+            latest = begun.order_by("-started_at").first()
+            if latest is None:
+                return cls()
+            return cls(latest.pk, latest.last_seq(), latest.started_at or LONG_AGO, not latest.is_finished)
+        place = Place.parse(last_event_id)
+        run = begun.filter(pk=place.run_id).first()
+        if run is None:
+            # Of a run that was deleted meanwhile there is nothing more. Later ones began after it was made.
+            return cls(since=place.made_at)
+        is_told = run.events.filter(event=END, seq__lte=place.seq).exists()
+        return cls(run.pk, place.seq, run.started_at or LONG_AGO, not is_told)
+
+
 class ThreadStream:
-    """One listener's way through a thread's runs: after which event of which, and since when it waits."""
+    """One listener's way through a thread's runs."""
 
-    def __init__(self, thread_id: UUID, *, lifecycle_only: bool) -> None:
+    def __init__(self, thread_id: UUID, start: Start, *, lifecycle_only: bool) -> None:
         self._thread_id, self._lifecycle_only = thread_id, lifecycle_only
-        self._run_id: UUID | None = None
-        self._seq, self._since = 0, LONG_AGO
+        self._run_id, self._seq, self._since, self._goes_on = start
 
-    async def frames(self, last_event_id: str | None) -> AsyncIterator[bytes]:
-        """From now on without an id, and else from after the event that had it; until the thread is deleted.
-
-        Raises StreamsClosed when this process stops.
-        """
-        goes_on = await self._begin(last_event_id)
+    async def frames(self) -> AsyncIterator[bytes]:
+        """Until the thread is deleted. Raises StreamsClosed when this process stops."""
         while True:
-            if goes_on and self._run_id is not None:
+            if self._goes_on and self._run_id is not None:
                 async for part in self._run_frames(self._run_id):
                     yield part
             with Lookout.of_this_loop().next_run(self._thread_id, self._since) as begun:
@@ -82,32 +98,11 @@ class ThreadStream:
                 if isinstance(begun.exception(), ThreadGone):
                     return
                 self._enter(*begun.result())
-            goes_on = True
-
-    async def _begin(self, last_event_id: str | None) -> bool:
-        """Find the place to begin at. Whether its run has more to send."""
-        if last_event_id in BEGINNING:
-            return False
-        if last_event_id is None:
-            latest = await reader.fetch(LATEST_RUN, [self._thread_id])
-            if not latest:
-                return False
-            [(self._run_id, self._seq, self._since, is_active)] = latest
-            return is_active
-        place = Place.parse(last_event_id)
-        found = await reader.fetch(RUN_OF_EVENT, [END, place.seq, self._thread_id, place.run_id])
-        if not found:
-            # Of a run that was deleted meanwhile there is nothing more. Later ones began after it was made.
-            self._since = place.made_at
-            return False
-        self._run_id, self._seq = place
-        [(self._since, is_told)] = found
-        return not is_told
 
     def _enter(self, run_id: UUID, started_at: datetime) -> None:
         if run_id != self._run_id:  # one that is tried again goes on in its log
             self._run_id, self._seq = run_id, 0
-        self._since = started_at
+        self._since, self._goes_on = started_at, True
 
     async def _run_frames(self, run_id: UUID) -> AsyncIterator[bytes]:
         """The frames of the run's events, and one that tells its end."""

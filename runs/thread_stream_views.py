@@ -6,7 +6,7 @@ from rest_framework.request import Request
 
 from runs.query_serializers import ThreadStreamQuerySerializer
 from runs.streaming import EVENT_STREAM_HEADERS, check_capacity
-from runs.thread_stream import BEGINNING, Place, ThreadStream
+from runs.thread_stream import Start, ThreadStream
 from runs.views import EVENT_STREAM, LAST_EVENT_ID, RunViews
 
 
@@ -25,11 +25,11 @@ class ThreadStreamViewSet(RunViews):
         check_capacity()
         thread = self.threads().find(thread_id)
         query = self.checked(ThreadStreamQuerySerializer, request.query_params)
-        last = self.last_event_id
-        if last is not None and last not in BEGINNING:
-            Place.parse(last)  # refused now, and not in the middle of a stream
+        stream = ThreadStream(
+            thread.pk, Start.at(thread, self.last_event_id), lifecycle_only=query.is_lifecycle_only
+        )
         return StreamingHttpResponse(
-            ThreadStream(thread.pk, lifecycle_only=query.is_lifecycle_only).frames(last),
+            stream.frames(),
             content_type="text/event-stream; charset=utf-8",
             headers={**EVENT_STREAM_HEADERS, "Location": f"/threads/{thread.pk}/stream"},
         )

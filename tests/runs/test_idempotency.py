@@ -9,9 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from httpx_sse import connect_sse
 
 from tests.runs.api import create_thread, human, names, path_of
 from tests.runs.told import Folder
+from threads.models import Thread
 
 REUSED = "This Idempotency-Key was used for another request."
 
@@ -76,8 +80,6 @@ def test_of_eight_clients_at_once_one_makes_the_thread_too(client: httpx.Client,
 def test_a_stream_that_is_asked_for_again_begins_at_its_beginning(
     client: httpx.Client, thread_id: str, key: dict[str, str], tmp_path: Path
 ) -> None:
-    from httpx_sse import connect_sse
-
     body = {"assistant_id": "two_steps", "input": {"folder": str(tmp_path)}, "stream_mode": "custom"}
     path = f"/threads/{thread_id}/runs/stream"
     with Folder(tmp_path) as folder:
@@ -200,6 +202,36 @@ def test_a_key_is_for_a_deleted_run_no_longer(
     first = client.post(path, json=SLOW, headers=key).json()
     client.delete(path_of(first)).raise_for_status()
     assert client.post(path, json=SLOW, headers=key).json()["run_id"] != first["run_id"]
+
+
+@pytest.mark.usefixtures("engine_db")
+def test_a_key_is_of_one_user() -> None:
+    made = []
+    for name in ("alice", "bob", "alice"):
+        api = Client()
+        api.force_login(User.objects.get_or_create(username=name)[0])
+        headers = {"Idempotency-Key": "mine"}
+        made.append(
+            api.post("/runs", SLOW, content_type="application/json", headers=headers).json()["run_id"]
+        )
+    assert made[0] == made[2] != made[1]
+
+
+@pytest.mark.usefixtures("engine_db")
+def test_a_run_on_a_thread_that_is_no_longer_the_users_is_not_found() -> None:
+    user, other = (User.objects.create(username=name) for name in ("alice", "bob"))
+    thread = Thread.objects.open(user=user)
+    api = Client()
+    api.force_login(user)
+
+    def ask() -> int:
+        headers = {"Idempotency-Key": "mine", "Prefer": "respond-async"}
+        path = f"/threads/{thread.pk}/runs"
+        return int(api.post(path, SLOW, content_type="application/json", headers=headers).status_code)
+
+    assert ask() == 200
+    Thread.objects.update(owner=other)
+    assert ask() == 404
 
 
 # --- batches ---

@@ -21,7 +21,7 @@ from runs.events import reader
 from runs.exceptions import TooManyStreams
 from runs.models import Run, RunEvent
 from runs.streaming import check_capacity
-from runs.thread_stream import ThreadStream
+from runs.thread_stream import Start, ThreadStream
 from tests.runs.api import create_thread, execute, path_of, start, told
 from tests.runs.engine import IDLE, asubmit, new_thread
 from tests.runs.told import Folder
@@ -254,12 +254,12 @@ async def thread(engine: None, settings: Settings) -> Thread:
 
 
 @pytest.fixture
-async def listen(thread: Thread) -> AsyncIterator[Callable[..., AsyncIterator[str]]]:
+async def listen(thread: Thread) -> AsyncIterator[Callable[[], AsyncIterator[str]]]:
     """Streams of the thread, which are left at the end: lines of what was sent, heartbeats too."""
     streams: list[Any] = []
 
-    def begin(last_event_id: str | None = None) -> AsyncIterator[str]:
-        streams.append(ThreadStream(thread.pk, lifecycle_only=False).frames(last_event_id))
+    def begin() -> AsyncIterator[str]:
+        streams.append(ThreadStream(thread.pk, Start(), lifecycle_only=False).frames())
         return (part.decode() async for part in streams[-1])
 
     yield begin
@@ -280,14 +280,14 @@ async def log(run: Run, seq: int) -> None:
     await RunEvent.objects.acreate(run=run, seq=seq, event="values", data=f'{{"n":{seq}}}')
 
 
-async def test_silence_is_filled_with_heartbeats(listen: Callable[..., AsyncIterator[str]]) -> None:
+async def test_silence_is_filled_with_heartbeats(listen: Callable[[], AsyncIterator[str]]) -> None:
     stream = listen()
     async with asyncio.timeout(10):
         assert [await anext(stream) for _ in range(3)] == [": heartbeat\r\n\r\n"] * 3
 
 
 async def test_a_run_that_is_tried_again_goes_on_in_its_log(
-    thread: Thread, listen: Callable[..., AsyncIterator[str]]
+    thread: Thread, listen: Callable[[], AsyncIterator[str]]
 ) -> None:
     stream = listen()
     await anext(stream)  # it has begun
@@ -302,7 +302,7 @@ async def test_a_run_that_is_tried_again_goes_on_in_its_log(
 
 
 async def test_a_run_of_several_attempts_is_sent_once(
-    thread: Thread, listen: Callable[..., AsyncIterator[str]]
+    thread: Thread, listen: Callable[[], AsyncIterator[str]]
 ) -> None:
     stream = listen()
     await anext(stream)  # it has begun
@@ -322,7 +322,7 @@ async def test_a_run_of_several_attempts_is_sent_once(
 
 
 async def test_a_hundred_idle_streams_ask_one_question(
-    thread: Thread, listen: Callable[..., AsyncIterator[str]], monkeypatch: pytest.MonkeyPatch
+    thread: Thread, listen: Callable[[], AsyncIterator[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streams = [listen() for _ in range(100)]
     await asyncio.gather(*(anext(stream) for stream in streams))
@@ -338,7 +338,7 @@ async def test_a_hundred_idle_streams_ask_one_question(
     assert 1 <= len(asked) <= 4
 
 
-async def test_idle_streams_count(listen: Callable[..., AsyncIterator[str]], settings: Settings) -> None:
+async def test_idle_streams_count(listen: Callable[[], AsyncIterator[str]], settings: Settings) -> None:
     settings.SKEINO_MAX_STREAMS = 2
     first, second = listen(), listen()
     await anext(first)
@@ -349,7 +349,7 @@ async def test_idle_streams_count(listen: Callable[..., AsyncIterator[str]], set
 
 
 async def test_a_lost_connection_is_made_again(
-    thread: Thread, listen: Callable[..., AsyncIterator[str]]
+    thread: Thread, listen: Callable[[], AsyncIterator[str]]
 ) -> None:
     stream = listen()
     await anext(stream)
@@ -368,7 +368,7 @@ async def test_a_lost_connection_is_made_again(
     assert str(run.pk) in await next_event(stream)
 
 
-async def test_it_breaks_off_when_the_process_stops(listen: Callable[..., AsyncIterator[str]]) -> None:
+async def test_it_breaks_off_when_the_process_stops(listen: Callable[[], AsyncIterator[str]]) -> None:
     stream = listen()
     await anext(stream)
     reader.end_streams()
