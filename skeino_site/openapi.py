@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -18,12 +19,29 @@ class ErrorSerializer(serializers.Serializer[None]):
 
 DESCRIPTIONS = {
     "400": "The graph refuses it.",
+    "401": "Not without credentials, or with such as are not valid.",
     "403": "Not without an account that may.",
     "404": "There is none, or none that you may see.",
     "409": "It exists already, or a run is active on the thread.",
     "413": "The body is too large.",
     "422": "The body, the query or an id is not valid.",
 }
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):
+    """The two headers that a key may come in."""
+
+    target_class = "skeino_site.authentication.ApiKeyAuthentication"
+    name = ["apiKey", "bearer"]
+
+    def get_security_requirement(self, auto_schema: Any) -> Any:
+        return [{name: []} for name in self.name]  # either, not both
+
+    def get_security_definition(self, auto_schema: Any) -> Any:
+        return [
+            {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+            {"type": "http", "scheme": "bearer"},
+        ]
 
 
 class AutoSchema(SpectacularAutoSchema):
@@ -49,4 +67,4 @@ class AutoSchema(SpectacularAutoSchema):
             return []
         # A body may be large, refused by the graph, or in conflict with what there is.
         writing = ["400", "409", "413"] if self.method in ("POST", "PATCH") else []
-        return sorted(["403", "404", "422", *writing])
+        return sorted(["401", "403", "404", "422", *writing])

@@ -133,7 +133,10 @@ LOGIN_URL = "admin:login"
 # --- HTTP API ---------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "skeino_site.authentication.ApiKeyAuthentication",  # first: so refusals are 401
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["skeino_site.permissions.IsAuthenticatedOrAnonymousAllowed"],
     "DEFAULT_PARSER_CLASSES": ["skeino_site.parsers.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "skeino_site.renderers.Always",
@@ -149,6 +152,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "LangGraph threads, runs and assistants over HTTP.",
     "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -12,6 +12,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from threads import checkpointer
+from threads.api_keys import ApiKey  # noqa: F401  (Django looks for models here)
 from threads.exceptions import ThreadNotFound
 from threads.fields import JSONField
 from threads.querysets import ThreadQuerySet, own_metadata

@@ -1,0 +1,141 @@
+"""Who a request comes from, by its headers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.contrib.auth.models import User
+from pytest_django import DjangoAssertNumQueries, Settings
+
+if TYPE_CHECKING:
+    from rest_framework.test import APIClient
+
+pytestmark = pytest.mark.django_db
+
+UNKNOWN = f"skeino_{'a' * 8}_{'b' * 40}"
+
+
+@pytest.fixture(autouse=True)
+def no_anonymous_access(settings: Settings) -> None:
+    settings.SKEINO_ALLOW_ANONYMOUS = False
+
+
+@pytest.fixture
+def alice() -> User:
+    return User.objects.create(username="alice")
+
+
+@pytest.fixture
+def key(alice: User) -> str:
+    from threads.api_keys import ApiKey
+
+    return ApiKey.objects.issue(alice, name="laptop")[1]
+
+
+def api(**headers: str) -> APIClient:
+    from rest_framework.test import APIClient
+
+    return APIClient(headers=headers)
+
+
+def owner(response: Any) -> Any:
+    from threads.models import Thread
+
+    assert response.status_code == 200, response.content
+    return Thread.objects.get(pk=response.json()["thread_id"]).owner
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Api-Key: {}", "Authorization: Bearer {}", "Authorization: bearer  {} "]
+)
+def test_a_key_says_whose_the_request_is(alice: User, key: str, header: str) -> None:
+    name, _, value = header.format(key).partition(": ")
+    assert owner(api(**{name: value}).post("/threads", {})) == alice
+
+
+def test_a_key_of_another_service_beside_ours_does_no_harm(alice: User, key: str) -> None:
+    """The SDKs send LANGSMITH_API_KEY as X-Api-Key, asked or not."""
+    both = {"X-Api-Key": "lsv2_pt_abc", "Authorization": f"Bearer {key}"}
+    assert owner(api(**both).post("/threads", {})) == alice
+
+
+def test_the_body_does_not_say_whose_a_thread_is(alice: User, key: str) -> None:
+    bob = User.objects.create(username="bob")
+    body = {"owner": bob.pk, "owner_id": bob.pk, "user": bob.pk, "metadata": {"owner": bob.pk}}
+    assert owner(api(**{"X-Api-Key": key}).post("/threads", body)) == alice
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Api-Key": "lsv2_pt_abc"},
+        {"X-Api-Key": ""},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer x.y.z"},
+        {"Authorization": f"Basic {UNKNOWN}"},
+        {"Authorization": f"Token {UNKNOWN}"},
+        {"X-Api-Key": UNKNOWN},
+        {"Authorization": f"Bearer {UNKNOWN}"},
+    ],
+)
+def test_without_a_key_of_ours_the_answer_is_401(headers: dict[str, str]) -> None:
+    response = api(**headers).post("/threads", {})
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert isinstance(response.json()["detail"], str)
+
+
+def test_all_that_is_wrong_with_a_key_looks_the_same(alice: User) -> None:
+    from django.utils import timezone
+
+    from threads.api_keys import ApiKey
+
+    expired = ApiKey.objects.issue(alice, name="expired", expires_at=timezone.now())[1]
+    revoked_key, revoked = ApiKey.objects.issue(alice, name="revoked")
+    revoked_key.revoke()
+    locked_out = ApiKey.objects.issue(User.objects.create(username="b", is_active=False), name="x")[1]
+    answers = {
+        (response.status_code, response.content)
+        for key in (expired, revoked, locked_out, UNKNOWN, revoked[:-1] + "x")
+        for response in [api(**{"X-Api-Key": key}).post("/threads", {})]
+    }
+    assert answers == {(401, b'{"detail":"Invalid API key."}')}
+
+
+def test_a_wrong_key_is_refused_where_none_is_needed(settings: Settings) -> None:
+    settings.SKEINO_ALLOW_ANONYMOUS = True
+    assert api(**{"X-Api-Key": UNKNOWN}).post("/threads", {}).status_code == 401
+    assert api(**{"X-Api-Key": "lsv2_pt_abc"}).post("/threads", {}).status_code == 200
+
+
+def test_a_key_goes_before_a_session(alice: User, key: str) -> None:
+    client = api(**{"X-Api-Key": key})
+    client.force_login(User.objects.create(username="bob"))
+    assert owner(client.post("/threads", {})) == alice
+
+
+def test_a_key_costs_one_query(
+    alice: User, key: str, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = api(**{"X-Api-Key": key})
+    client.post("/threads", {})  # stamps the key
+    with django_assert_num_queries(4):
+        assert client.get("/threads/01920000-0000-7000-8000-000000000000").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/ok", "/info", "/docs", "/openapi.json", "/api/health"])
+def test_what_the_server_says_of_itself_is_open(path: str) -> None:
+    assert api().get(path).status_code == 200
+    assert api(**{"X-Api-Key": UNKNOWN}).get(path).status_code == 200
+
+
+def test_the_documentation_names_the_headers() -> None:
+    document = api().get("/openapi.json").json()
+    assert document["components"]["securitySchemes"] == {
+        "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "cookieAuth": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
+    }
+    assert {"apiKey": []} in document["paths"]["/threads"]["post"]["security"]
