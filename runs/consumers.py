@@ -10,6 +10,7 @@ from rest_framework.exceptions import APIException, NotAuthenticated
 
 from runs.events import reader
 from runs.exceptions import InvalidEventId
+from runs.handshake import handshake
 from runs.models import Run
 from threads.conf import conf
 from threads.encoding import encode
@@ -56,10 +57,11 @@ class RunStreamConsumer(AsyncWebsocketConsumer):
         await self.close(1000)
 
     def _find_run(self) -> UUID:
-        if not (self.scope["user"].is_authenticated or conf.SKEINO_ALLOW_ANONYMOUS):
+        user = handshake(self.scope).user
+        if not (user.is_authenticated or conf.SKEINO_ALLOW_ANONYMOUS):
             raise NotAuthenticated
         kwargs = self.scope["url_route"]["kwargs"]
-        thread = Thread.objects.visible_to(self.scope["user"]).find(kwargs["thread_id"])
+        thread = Thread.objects.visible_to(user).find(kwargs["thread_id"])
         return Run.objects.filter(thread=thread).find(kwargs["run_id"]).pk
 
     def _after(self) -> int:

@@ -10,7 +10,6 @@ import signal
 import threading
 from types import FrameType
 from typing import Any
-from urllib.parse import ParseResult
 
 import django
 from asgiref.sync import sync_to_async
@@ -21,28 +20,15 @@ django.setup(set_prefix=False)
 # Only now, for these import models.
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import OriginValidator, WebsocketDenier  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: E402
 
 from assistants.graphs import registry  # noqa: E402
 from assistants.models import Assistant  # noqa: E402
 from runs.events import reader  # noqa: E402
+from runs.handshake import BrowserOriginValidator  # noqa: E402
 from runs.routing import websocket_urlpatterns  # noqa: E402
 from skeino_site.handler import ThreadedASGIHandler  # noqa: E402
-
-
-class BrowserOriginValidator(OriginValidator):
-    """Refuses pages of other sites. What sends no origin is no browser, and sends no cookies unasked."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
-        try:
-            return await super().__call__(scope, receive, send)
-        except ValueError:  # an origin that is no URL
-            return await WebsocketDenier()(scope, receive, send)
-
-    def valid_origin(self, parsed_origin: ParseResult | None) -> bool:
-        return parsed_origin is None or self.validate_origin(parsed_origin)
 
 
 def _end_streams_on_signals() -> None:

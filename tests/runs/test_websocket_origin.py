@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from channels.testing import WebsocketCommunicator
 
-from skeino_site.asgi import BrowserOriginValidator
+from runs.handshake import BrowserOriginValidator
 
 
 async def accept(scope: Any, receive: Any, send: Any) -> None:
