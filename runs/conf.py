@@ -118,6 +118,15 @@ class Settings:
         return getattr(settings, "SKEINO_STREAM_HEARTBEAT_SECONDS", 5.0)
 
     @property
+    def SKEINO_GRAPH_USER(self) -> str:
+        """The dotted path of the function that says what graphs are told of a run's user.
+
+        It takes the user and returns an object that has ``identity`` and ``permissions``, by attribute and
+        by key, as LangGraph's BaseUser.
+        """
+        return getattr(settings, "SKEINO_GRAPH_USER", "runs.graph_user.graph_user")
+
+    @property
     def SKEINO_WEBHOOK_SECRET(self) -> str | None:
         """With it, webhooks are signed."""
         return getattr(settings, "SKEINO_WEBHOOK_SECRET", None)

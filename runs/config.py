@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tracers import LangChainTracer
 from langgraph.pregel import Pregel
 
+from runs import graph_user
 from runs.models import Run
 from threads import messages
 from threads.supersteps import as_command
@@ -24,7 +26,8 @@ def run_config(run: Run, *callbacks: Any) -> RunnableConfig:
     """The config a run is executed with.
 
     Where client and server both name a key, the server's value holds: a client cannot point a run at another
-    thread. A context counts as ``configurable`` too, for graphs that read it there.
+    thread, or be another user. Until ``introduce_user`` there is none. A context counts as ``configurable``
+    too, for graphs that read it there.
     """
     wished = run.kwargs.get("config") or {}
     identity = {
@@ -43,16 +46,29 @@ def run_config(run: Run, *callbacks: Any) -> RunnableConfig:
         **run.assistant.config,
         **{key: wished[key] for key in CONFIG_KEYS if wished.get(key) is not None},
         "run_id": run.pk,
-        "configurable": {**configurable, **_checkpoint(run), **identity},
+        "configurable": {**configurable, **_checkpoint(run), **identity, **graph_user.NOBODY},
         "metadata": {
-            **(wished.get("metadata") or {}),
-            **run.metadata,
+            **_own(wished.get("metadata")),
+            **_own(run.metadata),
             **identity,
             "run_attempt": run.attempt,
         },
         "callbacks": [*callbacks, *_tracer(run)],
     }
     return RunnableConfig(**config)  # type: ignore[typeddict-item]
+
+
+async def introduce_user(run: Run, config: RunnableConfig) -> None:
+    """Put into the config who asked for the run. Raises whatever the project's own function raises."""
+    if run.user is not None:
+        told = await sync_to_async(graph_user.configurable)(run.user)
+        config["configurable"] |= told
+        config["metadata"]["langgraph_auth_user_id"] = told["langgraph_auth_user_id"]
+
+
+def _own(metadata: dict[str, Any] | None) -> dict[str, Any]:
+    """Metadata that do not say who asked: checkpoints keep theirs, and it is not the client's to say."""
+    return {k: v for k, v in (metadata or {}).items() if not k.startswith(graph_user.PREFIX)}
 
 
 def _tracer(run: Run) -> list[LangChainTracer]:
@@ -73,7 +89,7 @@ def without_internals(values: dict[str, Any] | None) -> dict[str, Any]:
     return {
         key: value
         for key, value in (values or {}).items()
-        if not key.startswith("__") and key not in CHECKPOINT_KEYS
+        if not key.startswith(("__", graph_user.PREFIX)) and key not in CHECKPOINT_KEYS
     }
 
 

@@ -16,7 +16,7 @@ from langgraph.types import StateSnapshot
 
 from runs.checkpoints import heed, owner
 from runs.conf import conf
-from runs.config import CHECKPOINT_KEYS, context, graph_input, run_config
+from runs.config import CHECKPOINT_KEYS, context, graph_input, introduce_user, run_config
 from runs.events.writer import EventWriter, Row
 from runs.exceptions import EventTooLarge, HandedBack, RunLost
 from runs.lease import Lease, LeasedControl
@@ -124,6 +124,7 @@ class Execution:
         heed.set(self._heed)
         await self._log("metadata", self._metadata())
         try:
+            await introduce_user(self.run, self.config)
             self.graph = await build(self.config)
             graph_input = await self._input()
             if graph_input is not PAUSED:

@@ -20,7 +20,8 @@ def handshake(scope: Any) -> Request:
     """
     opened = ASGIRequest({**scope, "method": "GET"}, BytesIO())
     opened.user, opened.session = scope.get("user"), scope.get("session")
-    authenticators = [authentication() for authentication in api_settings.DEFAULT_AUTHENTICATION_CLASSES]
+    classes: Any = api_settings.DEFAULT_AUTHENTICATION_CLASSES  # imported already, whatever the stubs say
+    authenticators = [authentication() for authentication in classes]
     return Request(opened, authenticators=authenticators)
 
 

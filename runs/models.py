@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -60,6 +61,10 @@ class Run(models.Model):
         Thread, on_delete=models.CASCADE, related_name="runs", db_index=False, db_constraint=False
     )
     assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="runs")
+    # Who asked for it, which need not be the thread's owner.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     job_id = models.BigIntegerField(editable=False)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     kwargs = JSONField(default=dict)
@@ -91,6 +96,9 @@ class Run(models.Model):
             ),  # a thread's runs
             models.Index(
                 fields=["thread"], name="run_active", condition=Q(status__in=("pending", "running"))
+            ),
+            models.Index(
+                fields=["user"], name="run_active_of_user", condition=Q(status__in=("pending", "running"))
             ),
         ]
         constraints = [

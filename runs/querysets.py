@@ -19,6 +19,9 @@ from threads.models import Thread
 from threads.querysets import own_metadata
 
 if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+
     from runs.models import Run
 
 # Runs that have just been submitted or released are not yet lost.
@@ -57,6 +60,7 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         multitask_strategy: str = "enqueue",
         after_seconds: float = 0,
         idempotency_key: str | None = None,
+        user: AbstractBaseUser | AnonymousUser | None = None,
     ) -> Run:
         """Make a run and its job in one transaction; it is executed after the thread's earlier runs.
 
@@ -75,6 +79,7 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
             metadata={"created_by": "system", **thread.metadata, **own_metadata(metadata), **stamp},
             multitask_strategy=multitask_strategy,
             idempotency_key=idempotency_key,
+            user=user if user is not None and user.is_authenticated else None,
         )
         run.job_id = jobs.enqueue(run.pk, thread.pk, after_seconds)
         run.save(force_insert=True)
@@ -111,7 +116,7 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         )
         if not claimed:
             return None
-        run = self.select_related("assistant").get(pk=run_id)
+        run = self.select_related("assistant", "user").get(pk=run_id)
         run.seq = run.last_seq() if run.attempt > 1 else 0
         return run
 

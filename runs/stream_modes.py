@@ -10,6 +10,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
 from langgraph.pregel import Pregel
 
+from runs import graph_user
 from runs.graph_api.chunks import Chunks
 from runs.models import Run
 from threads.visibility import Visibility
@@ -159,7 +160,8 @@ def _with_checkpoint(task: dict[str, Any]) -> dict[str, Any]:
 def _without_internals(config: dict[str, Any] | None) -> dict[str, Any] | None:
     if config is None:
         return None
-    return {"configurable": {k: v for k, v in config["configurable"].items() if not k.startswith("__")}}
+    shown = {k: v for k, v in config["configurable"].items() if not k.startswith(("__", graph_user.PREFIX))}
+    return {"configurable": shown}
 
 
 def _checkpoint(config: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -67,6 +67,7 @@ def submit(request: Request, body: RunCreateSerializer, thread_id: str, threads:
             multitask_strategy=data.get("multitask_strategy") or Run.MultitaskStrategy.ENQUEUE,
             after_seconds=body.delay,
             idempotency_key=key,
+            user=request.user,
         )
 
     def is_same(run: Run) -> bool:
@@ -94,6 +95,7 @@ def submit_stateless(request: Request, body: StatelessRunSerializer, number: int
             metadata=data.get("metadata"),
             after_seconds=body.delay,
             idempotency_key=key,
+            user=request.user,
         )
 
     key = idempotency_key(request)

@@ -101,8 +101,11 @@ DIFFERENCES = (
         what="*.<itself> missing",
     ),
     Difference(
-        here="Graphs are not told the user and the request's id in `configurable` and metadata.",
-        why="Users are Django's: a node that needs one finds the thread's owner.",
+        here=(
+            "Streams and states do not show what graphs are told of the user; graphs are not told the "
+            "request's id, nor the user's under `user_id`."
+        ),
+        why="Who reads a shared thread need not know the permissions of who ran it.",
         where=EVERYWHERE,
         what="""
             *langgraph_auth_user missing

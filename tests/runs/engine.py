@@ -33,6 +33,7 @@ def submit(
     thread: Thread | None = None,
     multitask_strategy: str = "enqueue",
     metadata: dict[str, Any] | None = None,
+    user: Any = None,
     **body: Any,
 ) -> Run:
     """A pending run, of a new thread if none is given."""
@@ -43,6 +44,7 @@ def submit(
         Assistant.objects.find(assistant_id),
         kwargs=request.run_kwargs,
         metadata=metadata,
+        user=user,
         multitask_strategy=multitask_strategy,
     )
 
