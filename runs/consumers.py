@@ -61,7 +61,7 @@ class RunStreamConsumer(AsyncWebsocketConsumer):
         if not (user.is_authenticated or conf.SKEINO_ALLOW_ANONYMOUS):
             raise NotAuthenticated
         kwargs = self.scope["url_route"]["kwargs"]
-        thread = Thread.objects.visible_to(user).find(kwargs["thread_id"])
+        thread = Thread.objects.without_values().find_for(user, kwargs["thread_id"])
         return Run.objects.filter(thread=thread).find(kwargs["run_id"]).pk
 
     def _after(self) -> int:

@@ -25,14 +25,16 @@ from runs.streaming import AnswerWhenEnded, ResultResponse, check_capacity, even
 from runs.submission import Preference, submit_stateless
 from runs.views import EVENT_STREAM, IDEMPOTENCY_KEY, LAST_EVENT_ID, PREFER, RESULT, RunViews
 from threads.exceptions import ThreadNotFound
+from threads.models import Thread
+from threads.policy import Access
 
 MAX_BATCH = 1000
 
 
 class AllRunsViews(RunViews):
-    def runs(self) -> RunQuerySet:
-        """All that the user may see."""
-        return Run.objects.filter(thread__in=self.threads())
+    def runs(self, access: Access = Access.READ) -> RunQuerySet:
+        """All on threads to which the user has that access."""
+        return Run.objects.filter(thread__in=Thread.objects.allowed_to(self.request.user, access))
 
 
 @extend_schema(tags=["Stateless Runs"])
@@ -94,7 +96,7 @@ class StatelessRunViewSet(AllRunsViews):
     )
     def join(self, request: Request, run_id: str) -> HttpResponseBase:
         """Wait for a run that exists, and answer as its `wait` would."""
-        return self.result(self.runs().find(run_id))
+        return self.result(self.runs(self.joining()).find(run_id))
 
     @extend_schema(
         operation_id="join_run_stream_stateless_runs__run_id__stream_get",
@@ -103,7 +105,7 @@ class StatelessRunViewSet(AllRunsViews):
     )
     def join_stream(self, request: Request, run_id: str) -> HttpResponseBase:
         """The stream of a run that exists: from an event on, else from now on; whole if it has ended."""
-        return self.joined(self.runs().find(run_id), stateless=True)
+        return self.joined(self.runs(self.joining()).find(run_id), stateless=True)
 
     def submitted(self, request: Request) -> Run:
         return submit_stateless(request, self.checked(StatelessRunSerializer, request.data))
@@ -148,7 +150,7 @@ class RunCancelViewSet(AllRunsViews):
         """Stop several runs: some of a thread, or all that wait or execute."""
         action = Run.CancelAction(self.valid(CancelQuerySerializer, request.query_params)["action"])
         body = self.valid(CancelRunsSerializer, request.data)
-        runs = self.runs().active()
+        runs = self.runs(Access.RUN).active()
         if body.get("status") in ("pending", "running"):
             runs = runs.filter(status=body["status"])
         elif not body.get("status"):

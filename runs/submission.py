@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from django.db import IntegrityError, transaction
 from rest_framework.request import Request
@@ -16,7 +17,7 @@ from runs.models import Run
 from runs.serializers import RunCreateSerializer, StatelessRunSerializer
 from threads.exceptions import ThreadBusy
 from threads.models import Thread
-from threads.querysets import ThreadQuerySet
+from threads.policy import Access
 
 MAX_KEY_LENGTH = 150
 LONGEST_WAIT = 10.0 * 366 * 86400  # seconds
@@ -48,8 +49,8 @@ class Preference:
         return "respond-async" if self.respond_async else ""
 
 
-def submit(request: Request, body: RunCreateSerializer, thread_id: str, threads: ThreadQuerySet) -> Run:
-    """A new run on one of the threads, or on a new one if the body says so; see ``Run.objects.submit``.
+def submit(request: Request, body: RunCreateSerializer, thread_id: str) -> Run:
+    """A new run on the thread, or on a new one if the body says so; see ``Run.objects.submit``.
 
     ``body`` has been found valid.
     """
@@ -57,10 +58,10 @@ def submit(request: Request, body: RunCreateSerializer, thread_id: str, threads:
     assistant = Assistant.objects.find(data["assistant_id"])
 
     def create(key: str | None) -> Run:
-        may_open = data.get("if_not_exists") == "create"
-        find = threads.find_or_open(thread_id, user=request.user) if may_open else threads.find(thread_id)
+        threads = Thread.objects.without_values()
+        find = threads.find_or_open if data.get("if_not_exists") == "create" else threads.find_for
         return Run.objects.submit(
-            find,
+            find(request.user, thread_id, Access.RUN),
             assistant,
             kwargs=body.run_kwargs,
             metadata=data.get("metadata"),
@@ -71,7 +72,8 @@ def submit(request: Request, body: RunCreateSerializer, thread_id: str, threads:
         )
 
     def is_same(run: Run) -> bool:
-        return threads.find(thread_id).pk == run.thread_id and _asks_for_the_same(run, assistant, body)
+        thread = Thread.objects.without_values().find_for(request.user, thread_id, Access.RUN)
+        return thread.pk == run.thread_id and _asks_for_the_same(run, assistant, body)
 
     return once(idempotency_key(request), create, is_same)
 
@@ -135,7 +137,7 @@ def idempotency_key(request: Request) -> str | None:
         raise ValidationError(
             {"Idempotency-Key": [f"Must be at most {MAX_KEY_LENGTH} printable characters."]}
         )
-    return f"{request.user.pk or ''}:{key}"
+    return f"{quote(str(request.user.pk or ''), safe='')}:{key}"  # a key of one user's is none of another's
 
 
 def _asks_for_the_same(run: Run, assistant: Assistant, body: RunCreateSerializer) -> bool:

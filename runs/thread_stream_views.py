@@ -23,7 +23,7 @@ class ThreadStreamViewSet(RunViews):
         It ends when the thread is deleted.
         """
         check_capacity()
-        thread = self.threads().find(thread_id)
+        thread = self.thread(thread_id)
         query = self.checked(ThreadStreamQuerySerializer, request.query_params)
         stream = ThreadStream(
             thread.pk, Start.at(thread, self.last_event_id), lifecycle_only=query.is_lifecycle_only

@@ -31,7 +31,7 @@ from runs.streaming import (
 from runs.submission import Preference, submit
 from runs.thread_stream import BEGINNING
 from threads.models import Thread
-from threads.querysets import ThreadQuerySet
+from threads.policy import Access
 
 EVENT_STREAM = {(200, "text/event-stream"): OpenApiTypes.STR}
 RESULT = {200: OpenApiTypes.ANY}
@@ -54,8 +54,8 @@ S = TypeVar("S", bound=Serializer[Any])
 
 
 class RunViews(WaitingViewSet):
-    def threads(self) -> ThreadQuerySet:
-        return Thread.objects.visible_to(self.request.user).without_values()
+    def thread(self, thread_id: str, access: Access = Access.READ) -> Thread:
+        return Thread.objects.without_values().find_for(self.request.user, thread_id, access)
 
     def checked(self, serializer: type[S], data: Any) -> S:
         found = serializer(data=data)
@@ -91,6 +91,11 @@ class RunViews(WaitingViewSet):
     def last_event_id(self) -> str | None:
         return self.request.headers.get("Last-Event-ID") or None
 
+    def joining(self) -> Access:
+        """The access that joining a run takes: more than reading where leaving would cancel the run."""
+        query = self.valid(JoinQuerySerializer, self.request.query_params)
+        return Access.RUN if query["cancel_on_disconnect"] else Access.READ
+
     def _after(self, run: Run) -> int:
         last = self.last_event_id
         if last in BEGINNING:
@@ -120,7 +125,7 @@ class RunViewSet(RunViews):
         at_once = conf.SKEINO_RUN_CREATE == "background" or preference.respond_async or body.delay > 0
         if preference.wait is not None or not at_once:
             check_capacity()
-        return answered(submit(request, body, thread_id, self.threads()), preference, at_once=at_once)
+        return answered(submit(request, body, thread_id), preference, at_once=at_once)
 
     @extend_schema(
         operation_id="stream_run_threads__thread_id__runs_stream_post",
@@ -132,7 +137,7 @@ class RunViewSet(RunViews):
         """Execute a run and stream its events. The run goes on if the client leaves."""
         check_capacity()
         body = self.checked(RunCreateSerializer, request.data)
-        return event_stream(submit(request, body, thread_id, self.threads()))
+        return event_stream(submit(request, body, thread_id))
 
     @extend_schema(
         operation_id="wait_run_threads__thread_id__runs_wait_post",
@@ -147,7 +152,7 @@ class RunViewSet(RunViews):
         """
         check_capacity()
         body = self.checked(RunCreateSerializer, request.data)
-        return ResultResponse(submit(request, body, thread_id, self.threads()))
+        return ResultResponse(submit(request, body, thread_id))
 
     @extend_schema(
         operation_id="list_runs_http_threads__thread_id__runs_get",
@@ -156,7 +161,7 @@ class RunViewSet(RunViews):
     )
     def list(self, request: Request, thread_id: str) -> Response:
         """The thread's runs, newest first."""
-        thread = self.threads().find(thread_id)
+        thread = self.thread(thread_id)
         query = self.valid(RunListSerializer, request.query_params)
         shown = {"select": query.pop("select", None)}
         runs = Run.objects.filter(thread=thread).page(**query)
@@ -170,7 +175,7 @@ class RunViewSet(RunViews):
     @extend_schema(operation_id="delete_run_threads__thread_id__runs__run_id__delete", responses={204: None})
     def destroy(self, request: Request, thread_id: str, run_id: str) -> Response:
         """Delete a run and its events. One that is active is stopped and undone: its checkpoints go too."""
-        self.run(thread_id, run_id).delete()
+        self.run(thread_id, run_id, Access.MANAGE).delete()
         return Response(status=204)
 
     @extend_schema(
@@ -180,7 +185,7 @@ class RunViewSet(RunViews):
     )
     def join(self, request: Request, thread_id: str, run_id: str) -> HttpResponseBase:
         """Wait for a run that exists, and answer as its `wait` would."""
-        return self.result(self.run(thread_id, run_id))
+        return self.result(self.run(thread_id, run_id, self.joining()))
 
     @extend_schema(
         operation_id="stream_run_http_threads__thread_id__runs__run_id__join_get",
@@ -189,7 +194,7 @@ class RunViewSet(RunViews):
     )
     def join_stream(self, request: Request, thread_id: str, run_id: str) -> HttpResponseBase:
         """The stream of a run that exists: from an event on, else from now on; whole if it has ended."""
-        return self.joined(self.run(thread_id, run_id))
+        return self.joined(self.run(thread_id, run_id, self.joining()))
 
     @extend_schema(
         operation_id="cancel_run_http_threads__thread_id__runs__run_id__cancel_post",
@@ -200,7 +205,7 @@ class RunViewSet(RunViews):
     def cancel(self, request: Request, thread_id: str, run_id: str) -> HttpResponseBase:
         """Stop a run that waits or executes. Answers at once, or with `wait` when it has ended."""
         query = self.valid(CancelRunQuerySerializer, request.query_params)
-        run = self.run(thread_id, run_id)
+        run = self.run(thread_id, run_id, Access.RUN)
         if not run.cancel(Run.CancelAction(query["action"])):
             raise NothingToCancel
         if not query["wait"]:
@@ -209,8 +214,8 @@ class RunViewSet(RunViews):
         headers = {"Location": f"{path}/join", "Content-Location": path}
         return AnswerWhenEnded(run, lambda run: ({}, headers), cancels=False, gone={})
 
-    def run(self, thread_id: str, run_id: str) -> Run:
-        return Run.objects.filter(thread=self.threads().find(thread_id)).find(run_id)
+    def run(self, thread_id: str, run_id: str, access: Access = Access.READ) -> Run:
+        return Run.objects.filter(thread=self.thread(thread_id, access)).find(run_id)
 
 
 def answered(run: Run, preference: Preference, *, at_once: bool) -> HttpResponseBase:

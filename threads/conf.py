@@ -14,6 +14,11 @@ class Settings:
         return getattr(settings, "SKEINO_ALLOW_ANONYMOUS", settings.DEBUG)
 
     @property
+    def SKEINO_THREAD_POLICY(self) -> str:
+        """The dotted path of the class that says who may do what with which thread."""
+        return getattr(settings, "SKEINO_THREAD_POLICY", "threads.policy.ThreadPolicy")
+
+    @property
     def SKEINO_COPY(self) -> Literal["latest", "history"]:
         """What a copy of a thread has: its ``latest`` state, or its whole ``history``."""
         return getattr(settings, "SKEINO_COPY", "latest")

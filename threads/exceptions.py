@@ -21,6 +21,38 @@ class ThreadNotFound(APIException):
         super().__init__(f"Thread with ID {thread_id} not found")
 
 
+class ThreadForbidden(APIException):
+    """The user may read the thread, but not do this with it."""
+
+    status_code = 403
+    default_code = "thread_forbidden"
+
+    def __init__(self, access: str) -> None:
+        super().__init__(
+            f"You may read this thread, but not {access} {'it' if access == 'manage' else 'on it'}"
+        )
+
+
+class GroupNotFound(APIException):
+    """No such group, or none that the user is in."""
+
+    status_code = 422
+    default_code = "group_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"You are in no group '{name}'")
+
+
+class ShareNotFound(APIException):
+    """The thread is not shared with that group."""
+
+    status_code = 404
+    default_code = "share_not_found"
+
+    def __init__(self, group_id: object) -> None:
+        super().__init__(f"The thread is not shared with group {group_id}")
+
+
 class ThreadExists(APIException):
     """A thread of that id is there already."""
 

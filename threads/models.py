@@ -16,6 +16,7 @@ from threads.api_keys import ApiKey  # noqa: F401  (Django looks for models here
 from threads.exceptions import ThreadNotFound
 from threads.fields import JSONField
 from threads.querysets import ThreadQuerySet, own_metadata
+from threads.sharing import ThreadShare  # noqa: F401  (as above)
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser, AnonymousUser
@@ -70,7 +71,10 @@ class Thread(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        permissions = [("view_all_threads", "Can view the threads of all users")]
+        permissions = [
+            ("view_all_threads", "Can view the threads of all users"),
+            ("manage_all_threads", "Can view, run on, change and delete the threads of all users"),
+        ]
         # No index on status, values or the other times: every run changes them, and an update that touches
         # no indexed column leaves the indexes alone (HOT).
         indexes = [

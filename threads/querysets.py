@@ -10,13 +10,12 @@ from uuid_utils.compat import uuid7
 
 from assistants.pagination import Page
 from threads import checkpointer
-from threads.conf import conf
-from threads.exceptions import InvalidThreadId, ThreadExists, ThreadNotFound
+from threads.exceptions import InvalidThreadId, ThreadExists, ThreadForbidden, ThreadNotFound
+from threads.policy import Access, thread_policy
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser, AnonymousUser
-
     from threads.models import Thread
+    from threads.policy import User
 
 # Dropped from what clients send (wire contract 3.2). `graph_id` and `assistant_id` they may set.
 RESERVED_METADATA = {"thread_id", "run_id", "cron_id"}
@@ -26,13 +25,25 @@ NAMESPACE = uuid.UUID("e94ef89e-10cc-4a11-9448-9f7480473f66")
 
 
 class ThreadQuerySet(models.QuerySet["Thread"]):
-    def visible_to(self, user: AbstractUser | AnonymousUser) -> ThreadQuerySet:
-        """The threads this user may see, and no other exists for them. The only place that knows."""
-        if not user.is_authenticated:
-            return self.filter(owner=None) if conf.SKEINO_ALLOW_ANONYMOUS else self.none()
-        if user.has_perm("threads.view_all_threads"):
-            return self
-        return self.filter(owner=user)
+    def visible_to(self, user: User) -> ThreadQuerySet:
+        """The threads this user may see, and no other exists for them: see ``threads.policy``."""
+        return self.allowed_to(user, Access.READ)
+
+    def allowed_to(self, user: User, access: Access) -> ThreadQuerySet:
+        """The threads to which this user has that access."""
+        return thread_policy().allowed(self, user, access)
+
+    def find_for(self, user: User, thread_id: str | uuid.UUID, access: Access = Access.READ) -> Thread:
+        """One thread by its id, for a user who wants that access.
+
+        Raises InvalidThreadId; ThreadNotFound, also for a thread the user may not see; ThreadForbidden.
+        """
+        thread, policy = self.find(thread_id), thread_policy()
+        if not policy.allows(thread, user, Access.READ):
+            raise ThreadNotFound(thread_id)
+        if access != Access.READ and not policy.allows(thread, user, access):
+            raise ThreadForbidden(access)
+        return thread
 
     def without_values(self) -> ThreadQuerySet:
         """For those who need the thread and not its state, which may be large."""
@@ -56,10 +67,10 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
             raise ThreadNotFound(thread_id)
         return thread
 
-    def find_or_open(self, thread_id: str | uuid.UUID, *, user: AbstractUser | AnonymousUser) -> Thread:
-        """One thread by its id, made if there is none. Raises as ``find``, for other users' threads too."""
+    def find_or_open(self, user: User, thread_id: str | uuid.UUID, access: Access) -> Thread:
+        """As ``find_for``, but a thread that is not there is made."""
         try:
-            return self.find(thread_id)
+            return self.find_for(user, thread_id, access)
         except ThreadNotFound as missing:
             try:
                 return self.open(user=user, thread_id=uuid.UUID(str(thread_id)), if_exists="do_nothing")
@@ -98,7 +109,7 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
     def open(
         self,
         *,
-        user: AbstractUser | AnonymousUser,
+        user: User,
         thread_id: uuid.UUID | None = None,
         metadata: dict[str, Any] | None = None,
         if_exists: str | None = "raise",

@@ -12,6 +12,7 @@ from rest_framework.viewsets import ViewSet
 from threads import state
 from threads.conf import conf
 from threads.models import Thread
+from threads.policy import Access
 from threads.serializers.states import (
     CheckpointChoiceSerializer,
     HistoryQuerySerializer,
@@ -34,8 +35,8 @@ from threads.supersteps import as_supersteps
 
 
 class ThreadViews(ViewSet):
-    def thread(self, thread_id: str) -> Thread:
-        return Thread.objects.visible_to(self.request.user).find(thread_id)
+    def thread(self, thread_id: str, access: Access = Access.READ) -> Thread:
+        return Thread.objects.find_for(self.request.user, thread_id, access)
 
     def valid(self, serializer: type[Serializer[Any]], data: Any) -> dict[str, Any]:
         checked = serializer(data=data)
@@ -92,7 +93,7 @@ class ThreadViewSet(ThreadViews):
     )
     def partial_update(self, request: Request, thread_id: str) -> Response:
         """Merge into the thread's metadata, set its time to live. ``Prefer: return=minimal`` answers 204."""
-        thread = self.thread(thread_id)
+        thread = self.thread(thread_id, Access.MANAGE)
         thread.patch(**self.valid(ThreadPatchSerializer, request.data))
         if "return=minimal" in request.headers.get("Prefer", ""):
             return Response(status=204)
@@ -101,7 +102,7 @@ class ThreadViewSet(ThreadViews):
     @extend_schema(operation_id="delete_thread_threads__thread_id__delete", responses={204: None})
     def destroy(self, request: Request, thread_id: str) -> Response:
         """Delete the thread with its runs and checkpoints. What runs on it is stopped."""
-        self.thread(thread_id).delete()
+        self.thread(thread_id, Access.MANAGE).delete()
         return Response(status=204)
 
     @extend_schema(
@@ -162,7 +163,7 @@ class ThreadStateViewSet(ThreadViews):
     )
     def update(self, request: Request, thread_id: str) -> Response:
         """Edit the thread's state, as if a node had written it. Not while a run is active."""
-        thread = self.thread(thread_id)
+        thread = self.thread(thread_id, Access.RUN)
         body = self.valid(StateUpdateSerializer, request.data)
         checkpoint = body.get("checkpoint") or {"checkpoint_id": body.get("checkpoint_id")}
         values = body.get("values") or [None]

@@ -35,6 +35,8 @@ def test_the_page_names_every_operation(client: httpx.Client) -> None:
     beside = {
         (method, path) for method, path in documented if path == "/ping" or path.startswith("/v1/graph")
     }
-    ours = {"/api/health", "/api/initial-message", "/live", "/ready"}
-    assert documented - on_page - beside == {("GET", path) for path in ours}
+    ours = {("GET", path) for path in ("/api/health", "/api/initial-message", "/live", "/ready")}
+    shares = "/threads/{thread_id}/shares"
+    ours |= {("GET", shares), ("POST", shares), ("DELETE", f"{shares}/{{group_id}}")}
+    assert documented - on_page - beside == ours
     assert beside

@@ -51,6 +51,7 @@ def known(client: httpx.Client) -> Known:
         "assistant_id": ["echo", "sub", UNKNOWN, "bad"],
         "checkpoint_id": [state["checkpoint_id"], UNKNOWN, "bad"],
         "namespace": ["child", "bad"],
+        "group_id": ["1", "bad"],
     }
 
 

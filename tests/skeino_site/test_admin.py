@@ -133,6 +133,7 @@ def test_nobody_makes_or_edits_runs(admin_client: Client, run: Run) -> None:
 
 def test_what_workers_own_cannot_be_edited_on_a_thread(admin_client: Client, thread: Thread) -> None:
     form = {"metadata": "{}", "config": "{}", "ttl_strategy": "delete", "status": "busy", "values": "{}"}
+    form |= {"shares-TOTAL_FORMS": "0", "shares-INITIAL_FORMS": "0"}
     response = admin_client.post(url(thread, "change", thread.pk), form)
     thread.refresh_from_db()
     assert response.status_code == 302
@@ -174,13 +175,63 @@ def test_staff_without_permissions_see_nothing(client: Client, objects: Objects,
     assert client.get(url(model, "change", objects[model].pk)).status_code == 403
 
 
-def test_staff_who_may_look_may_not_edit(client: Client, thread: Thread) -> None:
+def log_in_staff(client: Client, *codenames: str) -> User:
     staff = User.objects.create_user("staff", is_staff=True)
-    staff.user_permissions.add(Permission.objects.get(codename="view_thread"))
+    staff.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     client.force_login(staff)
+    return staff
+
+
+def test_staff_who_may_look_may_not_edit(client: Client, thread: Thread) -> None:
+    log_in_staff(client, "view_thread", "view_all_threads")
     assert client.get(url(thread, "change", thread.pk)).status_code == 200
     assert client.post(url(thread, "change", thread.pk), {"metadata": "{}"}).status_code == 403
     assert client.post(url(thread, "delete", thread.pk), {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize("model", [Thread, Run])
+def test_staff_see_the_threads_that_the_api_shows_them(
+    client: Client, objects: Objects, model: type[Model]
+) -> None:
+    staff, obj = log_in_staff(client, "view_thread", "view_run"), objects[model]
+    assert str(obj.pk) not in page(client, url(model, "changelist"))
+    for name in ("change", "history"):
+        assert client.get(url(obj, name, obj.pk)).status_code == 302
+    Thread.objects.update(owner=staff)
+    assert str(obj.pk) in page(client, url(model, "changelist"))
+    page(client, url(obj, "change", obj.pk))
+
+
+@pytest.mark.parametrize("model", [Thread, Run])
+def test_staff_change_and_delete_only_what_they_manage(
+    client: Client, objects: Objects, model: type[Model]
+) -> None:
+    """Whatever permissions Django's own admin would go by."""
+    names = [f"{verb}_{name}" for verb in ("view", "change", "delete") for name in ("thread", "run")]
+    staff, obj = log_in_staff(client, *names, "delete_threadshare", "view_all_threads"), objects[model]
+    chosen = {"action": "delete_selected", "_selected_action": [str(obj.pk)], "post": "yes"}
+    assert client.post(url(obj, "change", obj.pk), {}).status_code == 403
+    assert client.post(url(obj, "delete", obj.pk), {"post": "yes"}).status_code == 403
+    assert client.post(url(model, "changelist"), chosen).status_code == 403
+    assert model._default_manager.filter(pk=obj.pk).exists()
+    staff.user_permissions.add(Permission.objects.get(codename="manage_all_threads"))
+    assert client.post(url(obj, "delete", obj.pk), {"post": "yes"}).status_code == 302
+    assert not model._default_manager.filter(pk=obj.pk).exists()
+
+
+def test_a_thread_is_shared_in_the_admin(admin_client: Client, thread: Thread) -> None:
+    group = Group.objects.create(name="Team")
+    form = {
+        "metadata": "{}",
+        "config": "{}",
+        "ttl_strategy": "delete",
+        "shares-TOTAL_FORMS": "1",
+        "shares-INITIAL_FORMS": "0",
+        "shares-0-group": str(group.pk),
+        "shares-0-access": "run",
+    }
+    assert admin_client.post(url(thread, "change", thread.pk), form).status_code == 302
+    assert [(share.group, share.access) for share in thread.shares.all()] == [(group, "run")]
 
 
 def test_others_are_asked_to_log_in(client: Client, thread: Thread, django_user_model: type[User]) -> None:

@@ -97,7 +97,7 @@ def test_a_superuser_sees_all(client_of: ClientOf, admin_user: User, threads: di
 
 def test_being_staff_shows_no_more(client_of: ClientOf, alice: User, threads: dict[str, Thread]) -> None:
     alice.is_staff = True
-    alice.user_permissions.set(Permission.objects.exclude(codename="view_all_threads"))
+    alice.user_permissions.set(Permission.objects.exclude(codename__endswith="_all_threads"))
     alice.save()
     assert seen(client_of(alice), threads) == {"alice"}
 
@@ -151,9 +151,20 @@ def test_a_run_that_creates_its_thread_does_not_take_over_a_foreign_one(
     assert not threads["bob"].runs.exists()
 
 
-def test_a_supervisor_may_do_what_the_owner_may(
+@pytest.mark.parametrize(("method", "path"), OF_ONE_THREAD)
+def test_who_sees_all_may_change_nothing(
+    client_of: ClientOf, supervisor: User, threads: dict[str, Thread], method: str, path: str
+) -> None:
+    reading = method == "get" or path == "/history"
+    response = request(client_of(supervisor), method, f"/threads/{threads['bob'].pk}{path}")
+    assert (response.status_code == 403) == (not reading)
+    assert Thread.objects.filter(pk=threads["bob"].pk, status="idle", metadata={}).exists()
+
+
+def test_who_manages_all_may_do_what_the_owner_may(
     client_of: ClientOf, supervisor: User, threads: dict[str, Thread]
 ) -> None:
+    supervisor.user_permissions.add(Permission.objects.get(codename="manage_all_threads"))
     api, path = client_of(supervisor), f"/threads/{threads['bob'].pk}"
     assert api.patch(path, {"metadata": {"a": 1}}).json()["metadata"] == {"a": 1}
     assert Thread.objects.get(pk=threads["bob"].pk).owner == threads["bob"].owner

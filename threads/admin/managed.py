@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from threads.models import Thread
+from threads.policy import Access, thread_policy
+
+
+class ManagedAdmin(admin.ModelAdmin):
+    """For threads and what belongs to them: Django's permissions count for threads one may manage."""
+
+    def thread_of(self, obj: Any) -> Thread:
+        raise NotImplementedError
+
+    def manages(self, request: HttpRequest, obj: Model) -> bool:
+        return thread_policy().allows(self.thread_of(obj), request.user, Access.MANAGE)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or self.manages(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or self.manages(request, obj))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What is deleted with the objects, and what permissions lack for that."""
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        if not all(self.manages(request, obj) for obj in objs):
+            lacking = {*lacking, str(self.opts.verbose_name)}
+        return deleted, counts, lacking, protected
