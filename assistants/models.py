@@ -3,14 +3,17 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from assistants.exceptions import AssistantNotFound, GraphNotFound, InvalidAssistant
 from assistants.graphs import registry
 from assistants.pagination import Page
+from assistants.users import groups_of, has_permission
 
 # LangGraph's own namespace (none of Python's, though it looks like them): an assistant has the same id
 # here as on the official server (wire contract 2.2).
@@ -25,6 +28,16 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
     def served(self) -> AssistantQuerySet:
         """Those whose graph this server has."""
         return self.filter(graph_id__in=registry.ids())
+
+    def usable_by(self, user: Any) -> AssistantQuerySet:
+        """Those that this user may see and run: for all others they do not exist.
+
+        An assistant with groups is for their members, and for who may use all.
+        """
+        if has_permission(user, "assistants.use_all_assistants"):
+            return self
+        groups = Assistant.groups.through.objects.filter(assistant=OuterRef("pk"))
+        return self.filter(~Exists(groups) | Exists(groups.filter(group__in=groups_of(user))))
 
     def find(self, assistant_id: str | uuid.UUID) -> Assistant:
         """One served assistant by its UUID or by its graph's name.
@@ -41,8 +54,8 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
                 raise InvalidAssistant(assistant_id, graph_ids) from exc
         found = self.filter(pk=key, graph_id__in=graph_ids).first()
         if found is None and assistant_id in graph_ids:  # a graph added since the last `migrate`
-            self.sync()
-            found = self.get(pk=key)
+            Assistant.objects.sync()
+            found = self.filter(pk=key).first()
         if found is None:
             raise AssistantNotFound(assistant_id)
         return found
@@ -97,6 +110,9 @@ class Assistant(models.Model):
     config: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, blank=True)
     context: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, blank=True)
     metadata: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, blank=True)
+    groups = models.ManyToManyField(
+        Group, blank=True, related_name="+", help_text="Who may see and run it: their members. All, without."
+    )
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
@@ -105,6 +121,7 @@ class Assistant(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        permissions = [("use_all_assistants", "Can use the assistants of all groups")]
         indexes = [
             # search by metadata containment
             GinIndex(fields=["metadata"], name="assistant_metadata_gin", opclasses=["jsonb_path_ops"]),

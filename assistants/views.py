@@ -7,11 +7,10 @@ from langgraph.pregel import Pregel
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
 from assistants import introspection
 from assistants.graphs import registry
-from assistants.models import Assistant
+from assistants.models import Assistant, AssistantQuerySet
 from assistants.serializers import (
     AssistantSearchSerializer,
     AssistantSerializer,
@@ -20,6 +19,7 @@ from assistants.serializers import (
     SchemasSerializer,
     SubgraphsQuerySerializer,
 )
+from assistants.viewsets import ApiViewSet
 
 SCHEMAS = {"type": "object", "additionalProperties": {"type": ["object", "null"]}}
 SUBGRAPHS = OpenApiResponse(
@@ -29,8 +29,13 @@ SUBGRAPHS = OpenApiResponse(
 
 
 @extend_schema(tags=["Assistants"])
-class AssistantViewSet(ViewSet):
+class AssistantViewSet(ApiViewSet):
     """An assistant is found by its UUID and by the name of its graph."""
+
+    permissions = dict.fromkeys(
+        ["search", "retrieve", "schemas", "graph", "subgraphs", "subgraphs_in"],
+        ("assistants.view_assistant",),
+    )
 
     @extend_schema(
         operation_id="search_assistants_assistants_search_post",
@@ -41,13 +46,13 @@ class AssistantViewSet(ViewSet):
         """Find assistants, newest first unless `sort_by` says otherwise."""
         query = valid(AssistantSearchSerializer, request.data)
         shown = {"select": query.pop("select", None)}
-        page = Assistant.objects.served().search(**query)
+        page = self.assistants().served().search(**query)
         return Response(AssistantSerializer(page.items, many=True, context=shown).data, headers=page.headers)
 
     @extend_schema(operation_id="get_assistant_assistants__assistant_id__get", responses=AssistantSerializer)
     def retrieve(self, request: Request, assistant_id: str) -> Response:
         """One assistant."""
-        return Response(AssistantSerializer(Assistant.objects.find(assistant_id)).data)
+        return Response(AssistantSerializer(self.assistants().find(assistant_id)).data)
 
     @extend_schema(
         operation_id="get_assistant_schemas_assistants__assistant_id__schemas_get",
@@ -55,7 +60,7 @@ class AssistantViewSet(ViewSet):
     )
     def schemas(self, request: Request, assistant_id: str) -> Response:
         """The JSON schemas of the assistant's input, output, state, config and context."""
-        assistant = Assistant.objects.find(assistant_id)
+        assistant = self.assistants().find(assistant_id)
         return Response({"graph_id": assistant.graph_id, **introspection.schemas(graph(assistant))})
 
     @extend_schema(
@@ -65,7 +70,7 @@ class AssistantViewSet(ViewSet):
     )
     def graph(self, request: Request, assistant_id: str) -> Response:
         """The nodes and edges of the assistant's graph."""
-        assistant = Assistant.objects.find(assistant_id)
+        assistant = self.assistants().find(assistant_id)
         query = valid(DrawingQuerySerializer, request.query_params)
         return Response(introspection.drawing(graph(assistant), **query))
 
@@ -76,7 +81,7 @@ class AssistantViewSet(ViewSet):
     )
     def subgraphs(self, request: Request, assistant_id: str) -> Response:
         """The schemas of the subgraphs."""
-        assistant = Assistant.objects.find(assistant_id)
+        assistant = self.assistants().find(assistant_id)
         query = valid(SubgraphsQuerySerializer, request.query_params)
         return Response(introspection.subgraphs(graph(assistant), **query))
 
@@ -87,9 +92,12 @@ class AssistantViewSet(ViewSet):
     )
     def subgraphs_in(self, request: Request, assistant_id: str, namespace: str) -> Response:
         """The schemas of the subgraphs in a namespace; none for one that is not there."""
-        assistant = Assistant.objects.find(assistant_id)
+        assistant = self.assistants().find(assistant_id)
         query = valid(SubgraphsQuerySerializer, request.query_params)
         return Response(introspection.subgraphs(graph(assistant), namespace, **query))
+
+    def assistants(self) -> AssistantQuerySet:
+        return Assistant.objects.usable_by(self.request.user)
 
 
 def graph(assistant: Assistant) -> Pregel:

@@ -26,6 +26,7 @@ class RunAdmin(ManagedAdmin):
     date_hierarchy = "created_at"
     search_fields = ["id", "thread__id"]
     show_full_result_count = False
+    content_fields = ("kwargs", "error", "first_events")
     readonly_fields = ["first_events"]
 
     def thread_of(self, obj: Run) -> Thread:

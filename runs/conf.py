@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from django.conf import settings
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, ImportString, PositiveFloat, PositiveInt
 
 # A hundred years are enough.
 Hours = Annotated[float, Field(gt=0, le=876_000)]
@@ -118,7 +118,7 @@ class Settings:
         return getattr(settings, "SKEINO_STREAM_HEARTBEAT_SECONDS", 5.0)
 
     @property
-    def SKEINO_GRAPH_USER(self) -> str:
+    def SKEINO_GRAPH_USER(self) -> ImportString[Any]:
         """The dotted path of the function that says what graphs are told of a run's user.
 
         It takes the user and returns an object that has ``identity`` and ``permissions``, by attribute and

@@ -6,15 +6,17 @@ from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from rest_framework.exceptions import APIException, NotAuthenticated
+from rest_framework.exceptions import APIException, NotAuthenticated, PermissionDenied
 
 from runs.events import reader
 from runs.exceptions import InvalidEventId
 from runs.handshake import handshake
 from runs.models import Run
+from runs.permissions import VIEW
 from threads.conf import conf
 from threads.encoding import encode
 from threads.models import Thread
+from threads.permissions import may
 
 
 class RunStreamConsumer(AsyncWebsocketConsumer):
@@ -60,6 +62,8 @@ class RunStreamConsumer(AsyncWebsocketConsumer):
         user = handshake(self.scope).user
         if not (user.is_authenticated or conf.SKEINO_ALLOW_ANONYMOUS):
             raise NotAuthenticated
+        if not may(user, VIEW):
+            raise PermissionDenied
         kwargs = self.scope["url_route"]["kwargs"]
         thread = Thread.objects.without_values().find_for(user, kwargs["thread_id"])
         return Run.objects.filter(thread=thread).find(kwargs["run_id"]).pk

@@ -90,6 +90,7 @@ class Run(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        permissions = [("cancel_run", "Can cancel runs")]
         indexes = [
             models.Index(
                 fields=["thread", "-created_at", "-id"], name="run_thread_created"

@@ -13,6 +13,7 @@ from rest_framework.serializers import ValidationError
 
 from runs.exceptions import NothingToCancel
 from runs.models import Run
+from runs.permissions import ADD, CANCEL, VIEW
 from runs.query_serializers import (
     CancelQuerySerializer,
     CancelRunsSerializer,
@@ -39,6 +40,11 @@ class AllRunsViews(RunViews):
 
 @extend_schema(tags=["Stateless Runs"])
 class StatelessRunViewSet(AllRunsViews):
+    permissions = {
+        **dict.fromkeys(["create", "stream", "wait"], ADD),
+        **dict.fromkeys(["retrieve", "join", "join_stream"], VIEW),
+    }
+
     @extend_schema(
         operation_id="run_stateless_runs_post",
         request=StatelessRunSerializer,
@@ -113,6 +119,7 @@ class StatelessRunViewSet(AllRunsViews):
 
 @extend_schema(tags=["Stateless Runs"])
 class RunBatchViewSet(RunViews):
+    permissions = {"create": ADD}
     body_type = list
 
     @extend_schema(
@@ -140,6 +147,8 @@ class RunBatchViewSet(RunViews):
 
 @extend_schema(tags=["Thread Runs"])
 class RunCancelViewSet(AllRunsViews):
+    permissions = {"create": CANCEL}
+
     @extend_schema(
         operation_id="cancel_runs_post",
         request=CancelRunsSerializer,

@@ -9,8 +9,8 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from rest_framework.viewsets import ViewSet
 
+from assistants.viewsets import ApiViewSet
 from runs.conf import conf
 from runs.connections import close_all
 from runs.events import reader
@@ -195,7 +195,7 @@ class AnswerWhenEnded(RunResponse):
         return {"detail": str(RunNotFound(self.run.pk).detail)}, {}, 404
 
 
-class WaitingViewSet(ViewSet):
+class WaitingViewSet(ApiViewSet):
     """A viewset with actions that stream or wait: the actions are synchronous, what comes after is not.
 
     A handler that knows AnswerWhenEnded takes the view from ``synchronous`` and waits itself. Under Django's

@@ -4,6 +4,7 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
+from runs.permissions import VIEW
 from runs.query_serializers import ThreadStreamQuerySerializer
 from runs.streaming import EVENT_STREAM_HEADERS, check_capacity
 from runs.thread_stream import Start, ThreadStream
@@ -12,6 +13,8 @@ from runs.views import EVENT_STREAM, LAST_EVENT_ID, RunViews
 
 @extend_schema(tags=["Threads"])
 class ThreadStreamViewSet(RunViews):
+    permissions = {"retrieve": VIEW}
+
     @extend_schema(
         operation_id="join_thread_stream_threads__thread_id__stream_get",
         responses=EVENT_STREAM,

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -12,6 +13,7 @@ from rest_framework.serializers import Serializer
 from runs.conf import conf
 from runs.exceptions import InvalidEventId, NothingToCancel
 from runs.models import Run
+from runs.permissions import ADD, CANCEL, DELETE, VIEW
 from runs.query_serializers import (
     CancelRunQuerySerializer,
     JoinQuerySerializer,
@@ -31,6 +33,7 @@ from runs.streaming import (
 from runs.submission import Preference, submit
 from runs.thread_stream import BEGINNING
 from threads.models import Thread
+from threads.permissions import may
 from threads.policy import Access
 
 EVENT_STREAM = {(200, "text/event-stream"): OpenApiTypes.STR}
@@ -94,7 +97,11 @@ class RunViews(WaitingViewSet):
     def joining(self) -> Access:
         """The access that joining a run takes: more than reading where leaving would cancel the run."""
         query = self.valid(JoinQuerySerializer, self.request.query_params)
-        return Access.RUN if query["cancel_on_disconnect"] else Access.READ
+        if not query["cancel_on_disconnect"]:
+            return Access.READ
+        if not may(self.request.user, CANCEL):
+            raise PermissionDenied
+        return Access.RUN
 
     def _after(self, run: Run) -> int:
         last = self.last_event_id
@@ -109,6 +116,13 @@ class RunViews(WaitingViewSet):
 
 @extend_schema(tags=["Thread Runs"])
 class RunViewSet(RunViews):
+    permissions = {
+        **dict.fromkeys(["create", "stream", "wait"], ADD),
+        **dict.fromkeys(["list", "retrieve", "join", "join_stream"], VIEW),
+        "destroy": DELETE,
+        "cancel": CANCEL,
+    }
+
     @extend_schema(
         operation_id="create_run_threads__thread_id__runs_post",
         request=RunCreateSerializer,

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
+from pydantic import ImportString
 
 
 class Settings:
@@ -14,9 +15,14 @@ class Settings:
         return getattr(settings, "SKEINO_ALLOW_ANONYMOUS", settings.DEBUG)
 
     @property
-    def SKEINO_THREAD_POLICY(self) -> str:
+    def SKEINO_THREAD_POLICY(self) -> ImportString[Any]:
         """The dotted path of the class that says who may do what with which thread."""
         return getattr(settings, "SKEINO_THREAD_POLICY", "threads.policy.ThreadPolicy")
+
+    @property
+    def SKEINO_MODEL_PERMISSIONS(self) -> bool:
+        """Whether the API asks for Django's permissions, as the admin does. Who has no account has none."""
+        return getattr(settings, "SKEINO_MODEL_PERMISSIONS", False)
 
     @property
     def SKEINO_COPY(self) -> Literal["latest", "history"]:

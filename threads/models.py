@@ -74,6 +74,9 @@ class Thread(models.Model):
         permissions = [
             ("view_all_threads", "Can view the threads of all users"),
             ("manage_all_threads", "Can view, run on, change and delete the threads of all users"),
+            ("view_thread_content", "Can view what threads and runs hold: values, messages, events"),
+            ("change_state", "Can edit the state of threads"),
+            ("share_thread", "Can share threads with groups"),
         ]
         # No index on status, values or the other times: every run changes them, and an update that touches
         # no indexed column leaves the indexes alone (HOT).

@@ -9,6 +9,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import BooleanField, F, Func, Q, TextChoices
 from django.utils.module_loading import import_string
 
+from assistants.users import groups_of, has_permission
 from threads.conf import conf
 
 if TYPE_CHECKING:
@@ -58,10 +59,9 @@ class ThreadPolicy:
     def _shared(self, user: User, access: Access) -> Q:
         from threads.sharing import ThreadShare  # models come later than what their querysets use
 
-        groups = getattr(user, "groups", None)  # not all user models have groups
-        if groups is None or access == Access.MANAGE:
+        if access == Access.MANAGE:
             return Q(pk__in=[])
-        shares = ThreadShare.objects.filter(group__in=groups.all())
+        shares = ThreadShare.objects.filter(group__in=groups_of(user))
         if access == Access.RUN:
             shares = shares.filter(access=Access.RUN)
         return Q(_IsAnyOf(F("pk"), ArraySubquery(shares.values("thread_id"))))
@@ -86,9 +86,3 @@ def thread_policy() -> Any:
 @cache
 def _policy(path: str) -> Any:
     return import_string(path)()
-
-
-def has_permission(user: Any, permission: str) -> bool:
-    """As ``user.has_perm``, which not all user models have."""
-    has_perm = getattr(user, "has_perm", None)
-    return has_perm is not None and has_perm(permission)

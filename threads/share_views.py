@@ -14,6 +14,12 @@ from threads.views import ThreadViews
 
 @extend_schema(tags=["Sharing"])
 class ThreadShareViewSet(ThreadViews):
+    permissions = {
+        "list": ("threads.share_thread",),
+        "create": ("threads.share_thread",),
+        "destroy": ("threads.share_thread",),
+    }
+
     @extend_schema(operation_id="list_thread_shares", responses=ShareSerializer(many=True))
     def list(self, request: Request, thread_id: str) -> Response:
         """The groups that the thread is shared with."""

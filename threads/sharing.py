@@ -6,8 +6,9 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.utils import timezone
 
+from assistants.users import groups_of, has_permission
 from threads.exceptions import GroupNotFound, ShareNotFound
-from threads.policy import Access, has_permission
+from threads.policy import Access
 
 if TYPE_CHECKING:
     from threads.models import Thread
@@ -20,10 +21,7 @@ class ThreadShareQuerySet(models.QuerySet["ThreadShare"]):
         Raises GroupNotFound for a group that the user is not in, as for one that is not there, unless the
         user may see all groups.
         """
-        groups = Group.objects.all()
-        if not has_permission(user, "auth.view_group"):
-            mine = getattr(user, "groups", None)
-            groups = groups.none() if mine is None else mine.all()
+        groups = Group.objects.all() if has_permission(user, "auth.view_group") else groups_of(user)
         group = groups.filter(name=group_name).first()
         if group is None:
             raise GroupNotFound(group_name)

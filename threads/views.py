@@ -7,8 +7,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
-from rest_framework.viewsets import ViewSet
 
+from assistants.viewsets import ApiViewSet
 from threads import state
 from threads.conf import conf
 from threads.models import Thread
@@ -33,8 +33,10 @@ from threads.serializers.threads import (
 )
 from threads.supersteps import as_supersteps
 
+CONTENT = ("threads.view_thread_content",)
 
-class ThreadViews(ViewSet):
+
+class ThreadViews(ApiViewSet):
     def thread(self, thread_id: str, access: Access = Access.READ) -> Thread:
         return Thread.objects.find_for(self.request.user, thread_id, access)
 
@@ -46,6 +48,15 @@ class ThreadViews(ViewSet):
 
 @extend_schema(tags=["Threads"])
 class ThreadViewSet(ThreadViews):
+    permissions = {
+        "create": ("threads.add_thread",),
+        "search": ("threads.view_thread", *CONTENT),
+        "retrieve": ("threads.view_thread", *CONTENT),
+        "partial_update": ("threads.change_thread", *CONTENT),
+        "destroy": ("threads.delete_thread",),
+        "copy": ("threads.add_thread", *CONTENT),
+    }
+
     @extend_schema(
         operation_id="create_thread_threads_post",
         request=ThreadCreateSerializer,
@@ -121,6 +132,15 @@ class ThreadViewSet(ThreadViews):
 
 @extend_schema(tags=["Threads"])
 class ThreadStateViewSet(ThreadViews):
+    permissions = {
+        "latest": CONTENT,
+        "at": CONTENT,
+        "at_checkpoint": CONTENT,
+        "update": ("threads.change_state",),
+        "history": CONTENT,
+        "search_history": CONTENT,
+    }
+
     @extend_schema(
         operation_id="get_latest_thread_state_threads__thread_id__state_get",
         parameters=[StateQuerySerializer],

@@ -219,6 +219,17 @@ def test_staff_change_and_delete_only_what_they_manage(
     assert not model._default_manager.filter(pk=obj.pk).exists()
 
 
+@pytest.mark.parametrize("model", [Thread, Run])
+def test_staff_operate_without_reading(client: Client, objects: Objects, model: type[Model]) -> None:
+    staff = log_in_staff(client, "view_thread", "view_run", "view_all_threads")
+    content = "what was said"
+    Thread.objects.update(values={"messages": [content]})
+    Run.objects.update(kwargs={"input": content})
+    assert content not in page(client, url(objects[model], "change", objects[model].pk))
+    staff.user_permissions.add(Permission.objects.get(codename="view_thread_content"))
+    assert content in page(client, url(objects[model], "change", objects[model].pk))
+
+
 def test_a_thread_is_shared_in_the_admin(admin_client: Client, thread: Thread) -> None:
     group = Group.objects.create(name="Team")
     form = {

@@ -6,12 +6,24 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
+from assistants.users import has_permission
 from threads.models import Thread
 from threads.policy import Access, thread_policy
 
 
 class ManagedAdmin(admin.ModelAdmin):
-    """For threads and what belongs to them: Django's permissions count for threads one may manage."""
+    """For threads and what belongs to them: Django's permissions count for threads one may manage.
+
+    What threads hold is shown to those who have the permission for that.
+    """
+
+    content_fields: tuple[str, ...] = ()
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        fields = super().get_fields(request, obj)
+        if has_permission(request.user, "threads.view_thread_content"):
+            return fields
+        return [field for field in fields if field not in self.content_fields]
 
     def thread_of(self, obj: Any) -> Thread:
         raise NotImplementedError

@@ -38,6 +38,7 @@ class ThreadAdmin(ManagedAdmin):
         "created_at",
         "updated_at",
     ]
+    content_fields = ("values", "interrupts", "error")
     inlines = [ThreadShareInline]
 
     def thread_of(self, obj: Thread) -> Thread:

@@ -1,0 +1,8 @@
+"""The permissions that runs take, where SKEINO_MODEL_PERMISSIONS is on."""
+
+from __future__ import annotations
+
+ADD = ("runs.add_run",)
+VIEW = ("runs.view_run", "threads.view_thread_content")
+CANCEL = ("runs.cancel_run",)
+DELETE = ("runs.delete_run",)
