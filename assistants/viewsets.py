@@ -24,7 +24,7 @@ class ApiViewSet(ViewSet):
     ]
     metadata_class = SimpleMetadata
     versioning_class = None
-    throttle_classes = []
+    throttle_classes = [import_string("skeino_site.throttling.RateThrottle")]
     schema = import_string("skeino_site.openapi.AutoSchema")()
 
     # By action: the permissions it takes where SKEINO_MODEL_PERMISSIONS is on. What is not here, nobody may.

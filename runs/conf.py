@@ -53,6 +53,16 @@ class Settings:
         return getattr(settings, "SKEINO_STATELESS_MINUTES", 1.0)
 
     @property
+    def SKEINO_MAX_RUNS_PER_USER(self) -> PositiveInt | None:
+        """How many runs of one user may wait and execute at a time; more are refused with 429."""
+        return getattr(settings, "SKEINO_MAX_RUNS_PER_USER", 1000)
+
+    @property
+    def SKEINO_MAX_MESSAGES(self) -> PositiveInt:
+        """How many messages the input of a run may have."""
+        return getattr(settings, "SKEINO_MAX_MESSAGES", 10_000)
+
+    @property
     def SKEINO_MAX_STREAMS(self) -> PositiveInt:
         """How many streams a web process keeps open at a time; more are refused with 429."""
         return getattr(settings, "SKEINO_MAX_STREAMS", 5000)

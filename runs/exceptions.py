@@ -52,6 +52,17 @@ class IdempotencyKeyReused(APIException):
     default_detail = __doc__
 
 
+class TooManyRuns(APIException):
+    """The user has as many runs waiting and executing as they may."""
+
+    status_code = 429
+    default_code = "too_many_runs"
+    wait = 5  # seconds, for `Retry-After`
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"You have {limit} runs waiting or executing, which is as many as you may have.")
+
+
 class TooManyStreams(APIException):
     """This server has as many streams open as it may. Try again soon."""
 

@@ -4,7 +4,7 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import models, transaction
+from django.db import connections, models, transaction
 from django.db.models import F
 from django.utils import timezone
 from uuid_utils.compat import uuid7
@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from assistants.models import Assistant
 from runs import jobs
 from runs.conf import conf
-from runs.exceptions import InvalidRunId, RunNotFound
+from runs.exceptions import InvalidRunId, RunNotFound, TooManyRuns
 from runs.retention import PruneEvents, PruneRuns
 from threads.exceptions import ThreadBusy
 from threads.models import Thread
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
     from runs.models import Run
+
+# The first of the two numbers of advisory locks on users.
+LOCK_SPACE = 1_397_444_937
 
 # Runs that have just been submitted or released are not yet lost.
 RECOVERY_AGE = timedelta(seconds=30)
@@ -66,9 +69,12 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
 
         With ``after_seconds`` it enters the thread's line only then. Locks the thread's row. Raises
         ThreadBusy when other runs are active and the strategy is not to wait for them, ThreadNotFound when
-        the thread has just been deleted, IntegrityError when there is a run of that idempotency key.
+        the thread has just been deleted, TooManyRuns, IntegrityError when there is a run of that idempotency
+        key.
         """
+        user = user if user is not None and user.is_authenticated else None
         thread = Thread.objects.without_values().lock(thread.pk)
+        self._check_number_of(user)
         self._make_way(thread, multitask_strategy)
         stamp = {"graph_id": assistant.graph_id, "assistant_id": str(assistant.pk)}
         run = self.model(
@@ -79,12 +85,22 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
             metadata={"created_by": "system", **thread.metadata, **own_metadata(metadata), **stamp},
             multitask_strategy=multitask_strategy,
             idempotency_key=idempotency_key,
-            user=user if user is not None and user.is_authenticated else None,
+            user=user,
         )
         run.job_id = jobs.enqueue(run.pk, thread.pk, after_seconds)
         run.save(force_insert=True)
         thread.occupy(metadata=stamp, config=_thread_config(kwargs.get("config") or {}))
         return run
+
+    def _check_number_of(self, user: AbstractBaseUser | AnonymousUser | None) -> None:
+        """Raises TooManyRuns. Until the transaction ends, nobody else makes a run of this user's."""
+        most = conf.SKEINO_MAX_RUNS_PER_USER
+        if user is None or most is None:
+            return
+        with connections[self.db].cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK_SPACE, str(user.pk)])
+        if self.filter(user=user.pk).active()[:most].count() == most:
+            raise TooManyRuns(most)
 
     def _make_way(self, thread: Thread, multitask_strategy: str) -> None:
         """Stop the thread's active runs if the strategy says so, and the settings that it may."""

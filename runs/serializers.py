@@ -7,11 +7,13 @@ from langsmith.utils import tracing_is_enabled
 from rest_framework import serializers
 
 from runs.addresses import AddressRefused, check_url
+from runs.conf import conf
 from runs.exceptions import ThreadNeeded
 from runs.models import Run
 from runs.stream_modes import DEFAULT, STREAM_MODES
 from threads import messages
 from threads.serializers.commands import CommandSerializer
+from threads.serializers.metadata import MetadataField
 
 MODE_SCHEMA = {"type": "string", "enum": list(STREAM_MODES)}
 
@@ -91,19 +93,21 @@ class RunCheckpointSerializer(serializers.Serializer[None]):
     """A checkpoint of the run's own thread. A ``thread_id`` in it is not needed and not read."""
 
     checkpoint_id = serializers.UUIDField(required=False, allow_null=True)
-    checkpoint_ns = serializers.CharField(required=False, allow_null=True, allow_blank=True)
+    checkpoint_ns = serializers.CharField(max_length=4096, required=False, allow_null=True, allow_blank=True)
     checkpoint_map = serializers.DictField(required=False, allow_null=True)
 
 
 class ConfigSerializer(serializers.Serializer[None]):
-    tags = serializers.ListField(child=serializers.CharField(), required=False, allow_null=True)
+    tags = serializers.ListField(
+        child=serializers.CharField(max_length=255), max_length=100, required=False, allow_null=True
+    )
     recursion_limit = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=100_000
     )
     max_concurrency = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=100_000
     )
-    metadata = serializers.DictField(required=False, allow_null=True)
+    metadata = MetadataField(required=False, allow_null=True)
     run_name = serializers.CharField(required=False, allow_null=True, max_length=255)
     configurable = serializers.DictField(required=False, allow_null=True)
 
@@ -116,21 +120,22 @@ class LangSmithTracerSerializer(serializers.Serializer[None]):
 class RunCreateSerializer(serializers.Serializer[None]):
     """What to run, and how (wire contract 3.4). Unknown keys are ignored."""
 
-    assistant_id = serializers.CharField(help_text="A UUID, or the name of a graph.")
+    assistant_id = serializers.CharField(max_length=255, help_text="A UUID, or the name of a graph.")
     input = serializers.JSONField(required=False, allow_null=True, default=None)
     command = CommandSerializer(required=False, allow_null=True, help_text="Goes before `input`.")
     checkpoint = RunCheckpointSerializer(required=False, allow_null=True)
     checkpoint_id = serializers.UUIDField(required=False, allow_null=True)
     config = ConfigSerializer(required=False, allow_null=True)
     context = serializers.DictField(required=False, allow_null=True)  # type: ignore[assignment]
-    metadata = serializers.DictField(required=False, allow_null=True)
+    metadata = MetadataField(required=False, allow_null=True)
     stream_mode = StreamModeField(required=False, allow_null=True)
     stream_subgraphs = serializers.BooleanField(required=False, allow_null=True)
     stream_resumable = serializers.BooleanField(required=False, allow_null=True)
     interrupt_before = BreakpointsField(required=False, allow_null=True)
     interrupt_after = BreakpointsField(required=False, allow_null=True)
     feedback_keys = serializers.ListField(
-        child=serializers.CharField(),
+        child=serializers.CharField(max_length=255),
+        max_length=100,
         required=False,
         allow_null=True,
         help_text="Kept on the run, for those who collect feedback on it.",
@@ -167,7 +172,7 @@ class RunCreateSerializer(serializers.Serializer[None]):
 
     def validate_input(self, value: Any) -> Any:
         try:
-            messages.convert(value)
+            messages.convert(value, most=conf.SKEINO_MAX_MESSAGES)
         except ValueError as exc:
             raise serializers.ValidationError(str(exc)) from exc
         return value

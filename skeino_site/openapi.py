@@ -24,6 +24,7 @@ DESCRIPTIONS = {
     "404": "There is none, or none that you may see.",
     "409": "It exists already, or a run is active on the thread.",
     "413": "The body is too large.",
+    "429": "Too much at a time; `Retry-After` says when to come back.",
     "422": "The body, the query or an id is not valid.",
 }
 
@@ -67,4 +68,4 @@ class AutoSchema(SpectacularAutoSchema):
             return []
         # A body may be large, refused by the graph, or in conflict with what there is.
         writing = ["400", "409", "413"] if self.method in ("POST", "PATCH") else []
-        return sorted(["401", "403", "404", "422", *writing])
+        return sorted(["401", "403", "404", "422", "429", *writing])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import IO, Any
 
 import orjson
@@ -42,8 +43,11 @@ class JSONParser(BaseParser):
         if not isinstance(body, expected):
             raise ParseError(f"The request body must be a JSON {'object' if expected is dict else 'array'}")
         check_depth(raw, body, conf.SKEINO_MAX_JSON_DEPTH)
-        if rb"\u0000" in raw and contains_nul(body):
+        if rb"\u0000" in raw and any("\0" in text for text in strings(body)):
             raise ParseError("NUL characters (\\u0000) cannot be stored")
+        longest = conf.SKEINO_MAX_STRING_LENGTH
+        if len(raw) > longest and any(len(text) > longest for text in strings(body)):
+            raise ParseError(f"The request body has a string of more than {longest} characters")
         return body
 
 
@@ -64,15 +68,14 @@ def check_depth(raw: bytes, body: Any, limit: int) -> None:
     raise ParseError(f"The request body nests deeper than {limit} levels")
 
 
-def contains_nul(body: Any) -> bool:
+def strings(body: Any) -> Iterator[str]:
+    """All strings in the body, keys too."""
     waiting = [body]
     while waiting:
         value = waiting.pop()
         if isinstance(value, str):
-            if "\0" in value:
-                return True
+            yield value
         elif isinstance(value, dict):
             waiting += [*value.keys(), *value.values()]
         elif isinstance(value, list):
             waiting += value
-    return False

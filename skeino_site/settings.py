@@ -44,6 +44,8 @@ SKEINO_BUSY = env.str("SKEINO_BUSY", default="conflict")
 SKEINO_RUN_TIMEOUT_SECONDS = env.float("SKEINO_RUN_TIMEOUT_SECONDS", default=None)
 SKEINO_HEARTBEAT_SECONDS = env.float("SKEINO_HEARTBEAT_SECONDS", default=30.0)
 SKEINO_WORKER_SHUTDOWN_SECONDS = env.float("SKEINO_WORKER_SHUTDOWN_SECONDS", default=10.0)
+if not env.bool("SKEINO_THROTTLE", default=True):
+    SKEINO_THROTTLE_RATES: dict[str, str] = {}
 SKEINO_WEB_THREADS = env.int("SKEINO_WEB_THREADS", default=8)
 SKEINO_WEB_PROCESSES = int(env.str("WEB_CONCURRENCY", default="") or 1)
 SKEINO_WORKER_PROCESSES = int(env.str("SKEINO_WORKERS", default="") or 1)
@@ -120,6 +122,11 @@ DATABASES["default"]["CONN_MAX_AGE"] = None
 SKEINO_DIRECT_DATABASE_URL = env.str("SKEINO_DIRECT_DATABASE_URL", default="") or None
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = SKEINO_DIRECT_DATABASE_URL is not None
 
+# Requests are counted here: by each process for itself, unless the cache is one for all.
+CACHES = {"default": env.dj_cache_url("CACHE_URL", default="locmem://")}
+if CACHES["default"]["BACKEND"].endswith("LocMemCache"):
+    CACHES["default"]["OPTIONS"] = {"MAX_ENTRIES": 10_000}
+
 # --- Accounts ---------------------------------------------------------------------------
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -144,6 +151,8 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "skeino_site.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "skeino_site.errors.exception_handler",
     "DATETIME_FORMAT": None,  # the renderer writes datetimes, with microseconds and offset
+    # How many addresses proxies of ours add to X-Forwarded-For; whoever asks may add others before them.
+    "NUM_PROXIES": env.int("SKEINO_NUM_PROXIES", default=0),
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 

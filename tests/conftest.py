@@ -23,6 +23,7 @@ DATA_DIR = Path(__file__).parent.parent / ".data" / "test"
 def pytest_configure() -> None:
     """Set Django up, once there is a database for the settings to name."""
     os.environ["SKEINO_DATA_DIR"] = str(DATA_DIR)
+    os.environ["SKEINO_THROTTLE"] = "0"
     if not os.environ.get("DATABASE_URL"):
         os.environ["DATABASE_URL"] = embedded_postgres.url(DATA_DIR)
         _hurry(os.environ["DATABASE_URL"])

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from django.conf import settings
-from pydantic import ImportString
+from pydantic import ImportString, PositiveInt
 
 
 class Settings:
@@ -18,6 +18,11 @@ class Settings:
     def SKEINO_THREAD_POLICY(self) -> ImportString[Any]:
         """The dotted path of the class that says who may do what with which thread."""
         return getattr(settings, "SKEINO_THREAD_POLICY", "threads.policy.ThreadPolicy")
+
+    @property
+    def SKEINO_MAX_METADATA_BYTES(self) -> PositiveInt:
+        """How large the metadata in a request may be, as JSON."""
+        return getattr(settings, "SKEINO_MAX_METADATA_BYTES", 64 * 1024)
 
     @property
     def SKEINO_MODEL_PERMISSIONS(self) -> bool:

@@ -10,13 +10,16 @@ from langchain_core.messages import BaseMessage, convert_to_messages
 REFUSALS = (ValueError, TypeError, NotImplementedError, LookupError, AttributeError, AssertionError)
 
 
-def convert(value: Any) -> Any:
+def convert(value: Any, *, most: int | None = None) -> Any:
     """Input with its ``messages`` as LangChain messages; anything else as it came.
 
-    Raises ValueError, with a sentence for the client, for a message that cannot be converted.
+    Raises ValueError, with a sentence for the client, for a message that cannot be converted, and for more
+    messages than ``most``.
     """
     if not isinstance(value, dict) or not isinstance(value.get("messages"), list):
         return value
+    if most is not None and len(value["messages"]) > most:
+        raise ValueError(f"There may be no more than {most} messages.")
     return {**value, "messages": [_convert(message) for message in value["messages"]]}
 
 

@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, Too
 from langgraph.types import Command, Interrupt, Send
 from pydantic import BaseModel
 
-from skeino_site.parsers import contains_nul
+from skeino_site.parsers import strings
 from threads.encoding import EncodedJSON, encode, encode_for_jsonb
 
 Pair = namedtuple("Pair", ["left", "right"])
@@ -257,7 +257,7 @@ def test_whatever_a_state_holds_is_json_in_one_line(value: Any) -> None:
 def test_whatever_a_state_holds_can_be_kept_by_postgres(value: Any) -> None:
     text = encode_for_jsonb(value)
     assert isinstance(text, EncodedJSON)
-    assert not contains_nul([orjson.loads(text.encode())])
+    assert not any("\0" in one for one in strings([orjson.loads(text.encode())]))
 
 
 # For jsonb, which cannot hold NUL characters

@@ -72,8 +72,8 @@ class BeforeField(serializers.JSONField):
 class CheckpointChoiceSerializer(serializers.Serializer[None]):
     """A checkpoint of the thread. Without ``checkpoint_id`` the latest; ``thread_id`` is not read."""
 
-    checkpoint_id = serializers.CharField(required=False, allow_null=True)
-    checkpoint_ns = serializers.CharField(required=False, allow_null=True, allow_blank=True)
+    checkpoint_id = serializers.CharField(max_length=255, required=False, allow_null=True)
+    checkpoint_ns = serializers.CharField(max_length=4096, required=False, allow_null=True, allow_blank=True)
     checkpoint_map = serializers.DictField(required=False, allow_null=True)
 
 
@@ -116,9 +116,11 @@ class ValuesField(serializers.Field):
 
 class StateUpdateSerializer(serializers.Serializer[None]):
     values = ValuesField(required=False, allow_null=True)
-    as_node = serializers.CharField(required=False, allow_null=True, help_text="Default: the last to write.")
+    as_node = serializers.CharField(
+        max_length=500, required=False, allow_null=True, help_text="Default: the last to write."
+    )
     checkpoint = CheckpointChoiceSerializer(required=False, allow_null=True, help_text="Where to fork from.")
-    checkpoint_id = serializers.CharField(required=False, allow_null=True)
+    checkpoint_id = serializers.CharField(max_length=255, required=False, allow_null=True)
 
 
 class StateUpdatedSerializer(serializers.Serializer[None]):

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from threads.models import Thread
 from threads.serializers.commands import CommandSerializer
+from threads.serializers.metadata import MetadataField
 
 # The keys of a thread that every answer has, and that `select` may choose from.
 THREAD_FIELDS = [
@@ -117,7 +118,7 @@ class ExtractField(serializers.DictField):
 class UpdateSerializer(serializers.Serializer[None]):
     values = serializers.JSONField(required=False, allow_null=True, help_text="What the node wrote.")
     command = CommandSerializer(required=False, allow_null=True, help_text="Or its command.")
-    as_node = serializers.CharField(required=False, allow_null=True)
+    as_node = serializers.CharField(max_length=500, required=False, allow_null=True)
 
 
 class SuperstepSerializer(serializers.Serializer[None]):
@@ -128,21 +129,21 @@ class ThreadCreateSerializer(serializers.Serializer[None]):
     thread_id = serializers.UUIDField(
         required=False, allow_null=True, error_messages={"invalid": "Invalid thread ID: must be a UUID"}
     )
-    metadata = serializers.DictField(required=False, allow_null=True)
+    metadata = MetadataField(required=False, allow_null=True)
     if_exists = serializers.ChoiceField(required=False, allow_null=True, choices=["raise", "do_nothing"])
     ttl = TTLSerializer(required=False, allow_null=True)
     supersteps = SuperstepSerializer(many=True, required=False, allow_null=True)
 
 
 class ThreadPatchSerializer(serializers.Serializer[None]):
-    metadata = serializers.DictField(
+    metadata = MetadataField(
         required=False, allow_null=True, help_text="Merged into what is there. Null is kept as a value."
     )
     ttl = TTLSerializer(required=False, allow_null=True)
 
 
 class ThreadQuerySerializer(serializers.Serializer[None]):
-    include = serializers.CharField(required=False, help_text="`ttl`, to see it.")
+    include = serializers.CharField(max_length=100, required=False, help_text="`ttl`, to see it.")
 
 
 class ThreadSearchSerializer(serializers.Serializer[None]):

@@ -76,7 +76,8 @@ class Command(BaseCommand):
             startup.migrate()
         startup.close_connections()
         # uvicorn reads WEB_CONCURRENCY too, and --web wins over it.
-        return {"DATABASE_URL": database_url, "WEB_CONCURRENCY": str(self.web)} | self._anonymous_access()
+        environment = {"DATABASE_URL": database_url, "WEB_CONCURRENCY": str(self.web)}
+        return environment | self._anonymous_access() | self._throttling()
 
     def _open_database(self) -> str:
         if url := os.environ.get("DATABASE_URL"):
@@ -98,6 +99,11 @@ class Command(BaseCommand):
             "set SKEINO_ALLOW_ANONYMOUS=0 to require accounts."
         )
         return {"SKEINO_ALLOW_ANONYMOUS": "1"}
+
+    def _throttling(self) -> dict[str, str]:
+        """Where only this machine can connect, nobody needs to be held off."""
+        open_to_others = not self.endpoint.is_loopback or os.environ.get("SKEINO_THROTTLE")
+        return {} if open_to_others else {"SKEINO_THROTTLE": "0"}
 
     def _start_processes(self, environment: dict[str, str]) -> None:
         self._say(f"Starting web processes: {self.web}, workers: {self.workers}.")
