@@ -20,9 +20,10 @@ test: .venv/.development  ## Run the tests; ARGS go to pytest, as in make test A
 faults: .venv/.development  ## Kill, stop and restart processes and Postgres under load, at full length: some ten minutes
 	@FAULTS=full exec $(RUN) -m pytest tests/faults $(ARGS)
 
-lint: .venv/.development  ## Check style, types, the direction of imports, migrations and the OpenAPI document
+lint: .venv/.development  ## Check style, types, known dangers, the direction of imports, migrations and the OpenAPI document
 	@echo "ruff"; $(RUN) -m ruff check $(PACKAGES) manage.py
 	@echo "ruff format"; $(RUN) -m ruff format --check $(PACKAGES) manage.py
+	@echo "bandit"; $(RUN) -m bandit --quiet --configfile pyproject.toml --recursive assistants threads runs skeino_site
 	@echo "mypy"; $(RUN) -m mypy $(PACKAGES)
 	@echo "import-linter"; .venv/bin/lint-imports --no-cache
 	@echo "manage.py check"; $(RUN) manage.py check --fail-level WARNING

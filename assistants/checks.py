@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from assistants import langgraph_json
-from assistants.conf import conf
+from assistants.conf import THROTTLE_RATES, conf
 
 
 @register()
@@ -24,6 +25,33 @@ def check_graphs(**kwargs: Any) -> list[CheckMessage]:
             id="assistants.W001",
         )
         for key in document.unknown_keys
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_deserialisation(**kwargs: Any) -> list[CheckMessage]:
+    if os.environ.get("LANGGRAPH_STRICT_MSGPACK", "").lower() in ("1", "true", "yes"):
+        return []
+    return [
+        Warning(
+            "LANGGRAPH_STRICT_MSGPACK is off: whoever writes to the checkpoints' tables may run code.",
+            hint="Take it out of the environment.",
+            id="assistants.W002",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_throttling(**kwargs: Any) -> list[CheckMessage]:
+    unlimited = [name for name in THROTTLE_RATES if not conf.SKEINO_THROTTLE_RATES.get(name)]
+    if not unlimited:
+        return []
+    return [
+        Warning(
+            f"SKEINO_THROTTLE_RATES has no limit for {', '.join(unlimited)}.",
+            hint="Give each a rate, such as 1000/min, unless something before this server does.",
+            id="assistants.W003",
+        )
     ]
 
 

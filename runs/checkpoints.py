@@ -52,7 +52,7 @@ FROM fence
 ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id)
 DO UPDATE SET checkpoint = EXCLUDED.checkpoint, metadata = EXCLUDED.metadata
 RETURNING (SELECT cancel_action FROM fence) AS cancel_action
-"""
+"""  # nosec B608  (constants)
 
 PUT_WRITES = f"""{FENCE}, written AS (
     INSERT INTO checkpoint_writes
@@ -64,7 +64,7 @@ PUT_WRITES = f"""{FENCE}, written AS (
     ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx) {{on_conflict}}
 )
 SELECT cancel_action FROM fence
-"""
+"""  # nosec B608  (constants)
 # As in LangGraph's saver: what a node wrote first stands, but of an interrupt or an answer the latest.
 KEEP_WRITES = PUT_WRITES.format(on_conflict="DO NOTHING")
 REPLACE_WRITES = PUT_WRITES.format(

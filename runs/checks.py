@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, connection
 
 from runs.conf import conf
@@ -36,5 +36,18 @@ def check_direct_database(databases: Any = None, **kwargs: Any) -> list[CheckMes
             "SKEINO_DIRECT_DATABASE_URL leads to another database than DATABASES.",
             hint="It must be the same one, reached past the pooler.",
             id="runs.E002",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_webhooks(**kwargs: Any) -> list[CheckMessage]:
+    if not conf.SKEINO_WEBHOOK_ALLOW_PRIVATE:
+        return []
+    return [
+        Warning(
+            "SKEINO_WEBHOOK_ALLOW_PRIVATE is on: clients may have this server call your own network.",
+            hint="Turn it off, unless all clients are trusted with that.",
+            id="runs.W001",
         )
     ]

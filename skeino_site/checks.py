@@ -1,7 +1,10 @@
+"""What is checked of this project. The doors of the apps are checked in the apps, wherever they are."""
+
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, connection
 
@@ -12,14 +15,33 @@ from threads.conf import conf
 
 
 @register(Tags.security, deploy=True)
-def check_anonymous_access(**kwargs: Any) -> list[CheckMessage]:
-    if not conf.SKEINO_ALLOW_ANONYMOUS:
+def check_hosts(**kwargs: Any) -> list[CheckMessage]:
+    if "*" not in settings.ALLOWED_HOSTS:
         return []
     return [
         Warning(
-            "SKEINO_ALLOW_ANONYMOUS is on: anybody who reaches the server may run graphs.",
-            hint="Turn it off, and DEBUG, where the server is reached from outside.",
-            id="skeino_site.W001",
+            "ALLOWED_HOSTS has *: pages of any site may open sockets with their visitors' sessions.",
+            hint="Name the hosts under which this server is reached.",
+            id="skeino_site.W010",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_origins(**kwargs: Any) -> list[CheckMessage]:
+    if not settings.CORS_ALLOW_ALL_ORIGINS:
+        return []
+    if settings.CORS_ALLOW_CREDENTIALS:
+        what = "pages of any site may read and act with their visitors' sessions"
+    elif conf.SKEINO_ALLOW_ANONYMOUS:
+        what = "pages of any site may use this server through their visitors' browsers, without an account"
+    else:
+        return []
+    return [
+        Warning(
+            f"CORS_ALLOWED_ORIGINS is *: {what}.",
+            hint="Name the origins of your pages, in the environment or under http.cors in langgraph.json.",
+            id="skeino_site.W011",
         )
     ]
 

@@ -25,6 +25,7 @@ DESCRIPTIONS = {
     "409": "It exists already, or a run is active on the thread.",
     "413": "The body is too large.",
     "429": "Too much at a time; `Retry-After` says when to come back.",
+    "415": "With a session, bodies must be sent as application/json.",
     "422": "The body, the query or an id is not valid.",
 }
 
@@ -67,5 +68,5 @@ class AutoSchema(SpectacularAutoSchema):
         if AllowAny in self.view.permission_classes:
             return []
         # A body may be large, refused by the graph, or in conflict with what there is.
-        writing = ["400", "409", "413"] if self.method in ("POST", "PATCH") else []
+        writing = ["400", "409", "413", "415"] if self.method in ("POST", "PATCH") else []
         return sorted(["401", "403", "404", "422", "429", *writing])

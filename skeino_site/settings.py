@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "skeino_site.middleware.WatchersMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "skeino_site.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -204,6 +205,13 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 SECURE_REFERRER_POLICY = "same-origin"
+
+if env.bool("SKEINO_HTTPS", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_SECONDS = 365 * 86400
+    # Whoever watches this server asks it directly.
+    SECURE_REDIRECT_EXEMPT = [r"^(ok|live|ready|ping|metrics|api/health)$"]
 
 LOGGING = {
     "version": 1,

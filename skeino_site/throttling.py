@@ -7,7 +7,7 @@ from django.core.cache import cache
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
-from skeino_site.conf import conf
+from assistants.conf import conf
 
 if TYPE_CHECKING:  # this module is loaded while that one is
     from rest_framework.views import APIView

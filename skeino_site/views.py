@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
+from assistants.conf import conf
 from skeino_site import __version__
-from skeino_site.conf import conf
 
 
 @extend_schema(tags=["Meta"])

@@ -12,7 +12,7 @@ class ThreadsConfig(AppConfig):
 
     def ready(self) -> None:
         from assistants.setting_checks import register_settings
-        from threads import signals  # noqa: F401  (connects the receivers)
+        from threads import checks, signals  # noqa: F401  (registers checks, connects receivers)
         from threads.conf import conf
 
         register_settings(conf, "threads")

@@ -86,7 +86,7 @@ def copy(source: str, target: str, *, history: bool) -> None:
             return
         for table, columns in TABLES.items():
             cursor.execute(
-                f"INSERT INTO {table} (thread_id, {columns}) "
+                f"INSERT INTO {table} (thread_id, {columns}) "  # nosec B608  (names of our own)
                 f"SELECT %s, {columns} FROM {table} WHERE thread_id = %s",
                 [target, source],
             )

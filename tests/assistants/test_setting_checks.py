@@ -26,7 +26,11 @@ def found(**kwargs: Any) -> list[CheckMessage]:
         ("SKEINO_COPY", "all", "threads"),
         ("SKEINO_ALLOW_ANONYMOUS", "no", "threads"),
         ("SKEINO_GRAPHS", ["agent"], "assistants"),
-        ("SKEINO_MAX_JSON_DEPTH", 1.5, "skeino_site"),
+        ("SKEINO_MAX_JSON_DEPTH", 1.5, "assistants"),
+        ("SKEINO_WEB_THREADS", 1.5, "skeino_site"),
+        ("SKEINO_THREAD_POLICY", "nowhere.Policy", "threads"),
+        ("SKEINO_GRAPH_USER", "runs.graph_user.nobody", "runs"),
+        ("SKEINO_MAX_RUNS_PER_USER", 0, "runs"),
     ],
 )
 def test_a_setting_that_is_wrong_is_an_error_that_names_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -139,3 +140,63 @@ def test_the_documentation_names_the_headers() -> None:
         "cookieAuth": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
     }
     assert {"apiKey": []} in document["paths"]["/threads"]["post"]["security"]
+
+
+# What pages of other sites could make a browser send
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_with_a_session_a_body_must_say_that_it_is_json(alice: User, content_type: str) -> None:
+    """On top of the token that Django wants, which the test's client does without."""
+    client = api()
+    client.force_login(alice)
+    assert client.generic("POST", "/threads", "{}", content_type).status_code == 415
+    for declared in ("application/json", "application/json; charset=utf-8", "application/vnd.x+json"):
+        assert owner(client.generic("POST", "/threads", "{}", declared)) == alice
+
+
+@pytest.mark.parametrize("header", ["X-Api-Key", "Authorization"])
+def test_with_a_key_a_body_may_be_called_text(alice: User, key: str, header: str) -> None:
+    client = api(**{header: f"Bearer {key}" if header == "Authorization" else key})
+    assert owner(client.generic("POST", "/threads", "{}", "text/plain;charset=UTF-8")) == alice
+
+
+def test_without_an_account_a_body_may_be_called_text(settings: Settings) -> None:
+    settings.SKEINO_ALLOW_ANONYMOUS = True
+    assert owner(api().generic("POST", "/threads", "{}", "text/plain")) is None
+
+
+def test_what_needs_no_body_needs_no_content_type(alice: User) -> None:
+    from threads.models import Thread
+
+    client = api()
+    client.force_login(alice)
+    thread = Thread.objects.create(owner=alice)
+    assert client.generic("POST", f"/threads/{thread.pk}/copy").status_code == 200
+
+
+# What is not told
+
+
+@pytest.mark.parametrize("path", ["/threads", "/docs", "/admin/login/", "/nowhere", "/ok"])
+def test_answers_say_what_browsers_may_do_with_them(path: str) -> None:
+    headers = api().get(path).headers
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "script" not in headers["Content-Security-Policy"]  # so 'self' alone
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
+
+
+def test_logs_have_neither_keys_nor_what_was_said(key: str, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("django.request", "runs", "threads", "skeino_site", "rest_framework"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    said = {"messages": [{"role": "user", "content": "between us"}]}
+    for text in (key, UNKNOWN):
+        client = api(**{"X-Api-Key": text})
+        client.post("/runs", {"assistant_id": "agent", "input": said, "after_seconds": 3600})
+        client.post("/runs", {"assistant_id": "nobody", "input": said})
+        client.post("/threads", {"metadata": "between us", "thread_id": "between us"})
+    assert caplog.records
+    for secret in (key.rpartition("_")[2], "between us"):
+        assert secret not in caplog.text

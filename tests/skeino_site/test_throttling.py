@@ -130,7 +130,7 @@ def test_of_many_at_once_no_more_are_answered() -> None:
 
 
 def test_the_defaults_limit_everybody(settings: Settings) -> None:
-    from skeino_site.conf import conf
+    from assistants.conf import conf
     from skeino_site.throttling import RateThrottle
 
     del settings.SKEINO_THROTTLE_RATES
