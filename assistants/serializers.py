@@ -12,6 +12,8 @@ class AssistantSerializer(serializers.ModelSerializer[Assistant]):
     """An assistant as the API shows it (wire contract 3.2). Context: ``select``, the only keys to show."""
 
     assistant_id = serializers.UUIDField(source="id")
+    created_at = serializers.DateTimeField(format=None)
+    updated_at = serializers.DateTimeField(format=None)
 
     class Meta:
         model = Assistant

@@ -24,6 +24,8 @@ class RunSerializer(serializers.ModelSerializer[Run]):
     run_id = serializers.UUIDField(source="id")
     thread_id = serializers.UUIDField()
     assistant_id = serializers.UUIDField()
+    created_at = serializers.DateTimeField(format=None)
+    updated_at = serializers.DateTimeField(format=None)
     metadata = serializers.DictField()
     kwargs = serializers.DictField(help_text="What was asked for.")
     error = serializers.DictField(allow_null=True, help_text="`error`, a class, and `message`, if it failed.")

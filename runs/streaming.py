@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from assistants.viewsets import ApiViewSet
@@ -218,4 +219,5 @@ class WaitingViewSet(ApiViewSet):
             return response
 
         waiting_view.synchronous = view  # type: ignore[attr-defined]
-        return waiting_view
+        # Not in one transaction with ATOMIC_REQUESTS: workers must see the run that is waited for.
+        return non_atomic_requests(waiting_view)

@@ -7,24 +7,17 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from skeino_site import errors
 from skeino_site.health import HealthViewSet
 from skeino_site.metrics import MetricsViewSet
-from skeino_site.views import MetaViewSet
 
 # These have no answer to OPTIONS.
 READ_ONLY = {"http_method_names": ["get", "head"]}
 
 urlpatterns = [
-    path("ok", MetaViewSet.as_view({"get": "ok"})),
     path("live", HealthViewSet.as_view({"get": "live"})),
     path("ready", HealthViewSet.as_view({"get": "ready"})),
     path("metrics", MetricsViewSet.as_view({"get": "metrics"})),
-    path("info", MetaViewSet.as_view({"get": "info"})),
-    path("api/health", MetaViewSet.as_view({"get": "health"})),
-    path("api/initial-message", MetaViewSet.as_view({"get": "initial_message"})),
     path("openapi.json", SpectacularJSONAPIView.as_view(**READ_ONLY), name="openapi"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi", **READ_ONLY), name="docs"),
-    path("", include("assistants.urls")),
-    path("", include("threads.urls")),
-    path("", include("runs.urls")),
+    path("", include("skeino_site.api_urls")),
     path("admin/", admin.site.urls),
     re_path(r"^.*$", errors.catch_all),
 ]

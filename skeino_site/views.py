@@ -7,18 +7,19 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
 from assistants.conf import conf
+from assistants.viewsets import ApiViewSet
 from skeino_site import __version__
 
 
 @extend_schema(tags=["Meta"])
-class MetaViewSet(ViewSet):
+class MetaViewSet(ApiViewSet):
     """What the server is and whether it lives. Open to everybody, and without a database."""
 
     permission_classes = [AllowAny]
     authentication_classes = []
+    throttle_classes = []
 
     @extend_schema(
         operation_id="get_health",

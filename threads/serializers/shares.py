@@ -10,8 +10,8 @@ class ShareSerializer(serializers.ModelSerializer[ThreadShare]):
 
     group = serializers.CharField(max_length=150, source="group.name", help_text="The group's name.")
     group_id = serializers.IntegerField(read_only=True)
+    created_at = serializers.DateTimeField(format=None, read_only=True)
 
     class Meta:
         model = ThreadShare
         fields = ["group", "group_id", "access", "created_at"]
-        read_only_fields = ["created_at"]

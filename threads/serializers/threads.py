@@ -34,7 +34,7 @@ class TTLSerializer(serializers.Serializer[None]):
 class TTLStateSerializer(serializers.Serializer[Thread]):
     ttl_minutes = serializers.FloatField()
     strategy = serializers.CharField(source="ttl_strategy")
-    expires_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(format=None)
 
 
 class ThreadSerializer(serializers.ModelSerializer[Thread]):
