@@ -20,6 +20,9 @@ from assistants.users import groups_of, has_permission
 NAMESPACE = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 
 
+USE_ALL = "assistants.use_all_assistants"
+
+
 def system_assistant_id(graph_id: str) -> uuid.UUID:
     return uuid.uuid5(NAMESPACE, graph_id)
 
@@ -34,8 +37,18 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
 
         An assistant with groups is for their members, and for who may use all.
         """
-        if has_permission(user, "assistants.use_all_assistants"):
-            return self
+        return self if has_permission(user, USE_ALL) else self._open_to(user)
+
+    def find_for(self, user: Any, assistant_id: str | uuid.UUID) -> Assistant:
+        """As ``find``, of those that this user may see and run."""
+        try:
+            return self._open_to(user).find(assistant_id)
+        except AssistantNotFound:
+            if not has_permission(user, USE_ALL):  # two queries, which most runs do without
+                raise
+        return self.find(assistant_id)
+
+    def _open_to(self, user: Any) -> AssistantQuerySet:
         groups = Assistant.groups.through.objects.filter(assistant=OuterRef("pk"))
         return self.filter(~Exists(groups) | Exists(groups.filter(group__in=groups_of(user))))
 

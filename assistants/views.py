@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from assistants import introspection
 from assistants.graphs import registry
-from assistants.models import Assistant, AssistantQuerySet
+from assistants.models import Assistant
 from assistants.serializers import (
     AssistantSearchSerializer,
     AssistantSerializer,
@@ -46,13 +46,13 @@ class AssistantViewSet(ApiViewSet):
         """Find assistants, newest first unless `sort_by` says otherwise."""
         query = valid(AssistantSearchSerializer, request.data)
         shown = {"select": query.pop("select", None)}
-        page = self.assistants().served().search(**query)
+        page = Assistant.objects.usable_by(request.user).served().search(**query)
         return Response(AssistantSerializer(page.items, many=True, context=shown).data, headers=page.headers)
 
     @extend_schema(operation_id="get_assistant_assistants__assistant_id__get", responses=AssistantSerializer)
     def retrieve(self, request: Request, assistant_id: str) -> Response:
         """One assistant."""
-        return Response(AssistantSerializer(self.assistants().find(assistant_id)).data)
+        return Response(AssistantSerializer(Assistant.objects.find_for(self.request.user, assistant_id)).data)
 
     @extend_schema(
         operation_id="get_assistant_schemas_assistants__assistant_id__schemas_get",
@@ -60,7 +60,7 @@ class AssistantViewSet(ApiViewSet):
     )
     def schemas(self, request: Request, assistant_id: str) -> Response:
         """The JSON schemas of the assistant's input, output, state, config and context."""
-        assistant = self.assistants().find(assistant_id)
+        assistant = Assistant.objects.find_for(self.request.user, assistant_id)
         return Response({"graph_id": assistant.graph_id, **introspection.schemas(graph(assistant))})
 
     @extend_schema(
@@ -70,7 +70,7 @@ class AssistantViewSet(ApiViewSet):
     )
     def graph(self, request: Request, assistant_id: str) -> Response:
         """The nodes and edges of the assistant's graph."""
-        assistant = self.assistants().find(assistant_id)
+        assistant = Assistant.objects.find_for(self.request.user, assistant_id)
         query = valid(DrawingQuerySerializer, request.query_params)
         return Response(introspection.drawing(graph(assistant), **query))
 
@@ -81,7 +81,7 @@ class AssistantViewSet(ApiViewSet):
     )
     def subgraphs(self, request: Request, assistant_id: str) -> Response:
         """The schemas of the subgraphs."""
-        assistant = self.assistants().find(assistant_id)
+        assistant = Assistant.objects.find_for(self.request.user, assistant_id)
         query = valid(SubgraphsQuerySerializer, request.query_params)
         return Response(introspection.subgraphs(graph(assistant), **query))
 
@@ -92,12 +92,9 @@ class AssistantViewSet(ApiViewSet):
     )
     def subgraphs_in(self, request: Request, assistant_id: str, namespace: str) -> Response:
         """The schemas of the subgraphs in a namespace; none for one that is not there."""
-        assistant = self.assistants().find(assistant_id)
+        assistant = Assistant.objects.find_for(self.request.user, assistant_id)
         query = valid(SubgraphsQuerySerializer, request.query_params)
         return Response(introspection.subgraphs(graph(assistant), namespace, **query))
-
-    def assistants(self) -> AssistantQuerySet:
-        return Assistant.objects.usable_by(self.request.user)
 
 
 def graph(assistant: Assistant) -> Pregel:

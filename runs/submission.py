@@ -55,7 +55,7 @@ def submit(request: Request, body: RunCreateSerializer, thread_id: str) -> Run:
     ``body`` has been found valid.
     """
     data = body.validated_data
-    assistant = Assistant.objects.usable_by(request.user).find(data["assistant_id"])
+    assistant = Assistant.objects.find_for(request.user, data["assistant_id"])
 
     def create(key: str | None) -> Run:
         threads = Thread.objects.without_values()
@@ -81,7 +81,7 @@ def submit(request: Request, body: RunCreateSerializer, thread_id: str) -> Run:
 def submit_stateless(request: Request, body: StatelessRunSerializer, number: int | None = None) -> Run:
     """A new run on a thread of its own. ``body`` has been found valid; ``number`` is its place in a batch."""
     data = body.validated_data
-    assistant = Assistant.objects.usable_by(request.user).find(data["assistant_id"])
+    assistant = Assistant.objects.find_for(request.user, data["assistant_id"])
 
     def create(key: str | None) -> Run:
         keep = data.get("on_completion") == "keep"
