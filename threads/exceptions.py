@@ -25,7 +25,7 @@ class ThreadForbidden(APIException):
     """The user may read the thread, but not do this with it."""
 
     status_code = 403
-    default_code = "thread_forbidden"
+    default_code = "permission_denied"
 
     def __init__(self, access: str) -> None:
         super().__init__(

@@ -38,12 +38,7 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
 
         Raises InvalidThreadId; ThreadNotFound, also for a thread the user may not see; ThreadForbidden.
         """
-        thread, policy = self.find(thread_id), thread_policy()
-        if not policy.allows(thread, user, Access.READ):
-            raise ThreadNotFound(thread_id)
-        if access != Access.READ and not policy.allows(thread, user, access):
-            raise ThreadForbidden(access)
-        return thread
+        return _allowed(self.find(thread_id), user, access, name=thread_id)
 
     def without_values(self) -> ThreadQuerySet:
         """For those who need the thread and not its state, which may be large."""
@@ -77,34 +72,32 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
             except ThreadExists:
                 raise missing from None
 
-    def named(self, name: str, *, user: AbstractUser | AnonymousUser) -> ThreadQuerySet:
+    def named(self, user: User, name: str) -> ThreadQuerySet:
         """The thread of that id, if the name is one, else that which the user calls so: at most one."""
         key = as_uuid(name)
         if key is not None:
             return self.filter(pk=key)
         return self.filter(owner=user.pk if user.is_authenticated else None, external_id=name)
 
-    def find_named(self, name: str, *, user: AbstractUser | AnonymousUser) -> Thread:
-        """See ``named``. Raises ThreadNotFound."""
-        found = self.named(name, user=user).first()
+    def find_named(self, user: User, name: str, access: Access) -> Thread:
+        """As ``find_for``, by a name: see ``named``."""
+        found = self.named(user, name).first()
         if found is None:
             raise ThreadNotFound(name)
-        return found
+        return _allowed(found, user, access, name=name)
 
-    def find_or_open_named(self, name: str, *, user: AbstractUser | AnonymousUser) -> Thread:
-        """See ``named``; made if there is none, and of several who do so at once by one alone.
+    def find_or_open_named(self, user: User, name: str, access: Access) -> Thread:
+        """As ``find_named``; made if there is none, and of several who do so at once by one alone.
 
-        The name has at most 255 characters. Raises ThreadNotFound if it is the id of a thread that the user
-        may not see.
+        The name has at most 255 characters.
         """
         owner: Any = user if user.is_authenticated else None
         for thread_id in _ids_for(name, owner):
-            found = self.named(name, user=user).first()
-            if found is not None:
-                return found
+            if self.named(user, name).exists():
+                break
             with suppress(IntegrityError), transaction.atomic():
                 return self.model.objects.create(id=thread_id, owner=owner, external_id=name)
-        return self.find_named(name, user=user)
+        return self.find_named(user, name, access)
 
     def open(
         self,
@@ -187,6 +180,15 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         return self.filter(expires_at__lte=timezone.now()).exclude(status=self.model.Status.BUSY)
 
 
+def _allowed(thread: Thread, user: User, access: Access, *, name: object) -> Thread:
+    policy = thread_policy()
+    if not policy.allows(thread, user, Access.READ):
+        raise ThreadNotFound(name)
+    if access != Access.READ and not policy.allows(thread, user, access):
+        raise ThreadForbidden(access)
+    return thread
+
+
 def own_metadata(metadata: dict[str, Any] | None) -> dict[str, Any]:
     """What of a client's metadata is kept: not the keys under which the server says what ran."""
     return {key: value for key, value in (metadata or {}).items() if key not in RESERVED_METADATA}
@@ -199,7 +201,7 @@ def as_uuid(name: str) -> uuid.UUID | None:
         return None
 
 
-def _ids_for(name: str, owner: AbstractUser | None) -> list[uuid.UUID]:
+def _ids_for(name: str, owner: Any) -> list[uuid.UUID]:
     """The ids that a new thread of that name may have, best first."""
     key = as_uuid(name)
     if key is not None:

@@ -30,10 +30,12 @@ from runs.graph_api.responses import (
 from runs.graph_api.serializers import AssistantQuerySerializer, GraphCallSerializer, StopSerializer
 from runs.graph_api.streaming import ChunkStream, ConversationResponse
 from runs.models import Run
+from runs.permissions import ADD, CANCEL
 from runs.streaming import WaitingViewSet, check_capacity
 from runs.submission import idempotency_key, once
 from runs.views import IDEMPOTENCY_KEY
 from threads.models import Thread
+from threads.policy import Access
 from threads.querysets import ThreadQuerySet
 
 logger = logging.getLogger(__name__)
@@ -54,11 +56,20 @@ class GraphViews(WaitingViewSet):
         return "Bearer"
 
     def threads(self) -> ThreadQuerySet:
-        return Thread.objects.visible_to(self.request.user).without_values()
+        return Thread.objects.without_values()
+
+    def find_assistant(self, name: Any) -> Assistant:
+        """The assistant of that id or graph, else the default one. Raises AssistantNotFound."""
+        try:
+            return Assistant.objects.find_for(self.request.user, name or registry.default_id())
+        except InvalidAssistant as exc:
+            raise AssistantNotFound(name) from exc
 
 
 @extend_schema(tags=["Graph"])
 class GraphCallViewSet(GraphViews):
+    permissions = {"invoke": ADD, "stream": ADD, "stop": CANCEL}
+
     @extend_schema(
         operation_id="invoke_graph",
         request=GraphCallSerializer,
@@ -98,7 +109,7 @@ class GraphCallViewSet(GraphViews):
         """Let what runs on the thread finish its current nodes and start no more."""
         body = StopSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        thread = self.threads().find_named(body.thread_name, user=request.user)
+        thread = self.threads().find_named(request.user, body.thread_name, Access.RUN)
         stopped = Run.objects.filter(thread=thread).drain()
         return Response({"status": "stopped" if stopped else "idle", "thread_id": body.thread_name})
 
@@ -106,14 +117,15 @@ class GraphCallViewSet(GraphViews):
         body = GraphCallSerializer(data=self.request.data)
         body.is_valid(raise_exception=True)
         kwargs = body.run_kwargs(streamed=streamed)
-        assistant = find_assistant(body.assistant_name)
+        user, assistant = self.request.user, self.find_assistant(body.assistant_name)
 
         def create(key: str | None) -> Run:
             with transaction.atomic():
-                thread = self.threads().find_or_open_named(body.thread_id, user=self.request.user)
-                return Run.objects.submit(thread, assistant, kwargs=kwargs, idempotency_key=key)
+                thread = self.threads().find_or_open_named(user, body.thread_id, Access.RUN)
+                return Run.objects.submit(thread, assistant, kwargs=kwargs, idempotency_key=key, user=user)
 
         def is_same(run: Run) -> bool:
+            self.threads().find_for(user, run.thread_id, Access.RUN)
             return run.assistant_id == assistant.pk and run.kwargs == kwargs
 
         run = once(idempotency_key(self.request), create, is_same)
@@ -123,6 +135,8 @@ class GraphCallViewSet(GraphViews):
 
 @extend_schema(tags=["Graph"], parameters=[AssistantQuerySerializer])
 class GraphViewSet(GraphViews):
+    permissions = dict.fromkeys(["retrieve", "state_schema"], ("assistants.view_assistant",))
+
     @extend_schema(operation_id="get_graph", responses={200: envelope("GraphOutline", OutlineSerializer())})
     def retrieve(self, request: Request) -> Response:
         """The graph's nodes and edges, where it begins, and the keys of its state."""
@@ -141,7 +155,7 @@ class GraphViewSet(GraphViews):
     def assistant(self) -> Assistant:
         query = AssistantQuerySerializer(data=self.request.query_params)
         query.is_valid(raise_exception=True)
-        return find_assistant(query.validated_data.get("assistant_id"))
+        return self.find_assistant(query.validated_data.get("assistant_id"))
 
 
 @extend_schema(tags=["Graph"])
@@ -150,16 +164,9 @@ class PingViewSet(GraphViews):
 
     permission_classes = [AllowAny]
     authentication_classes = []
+    throttle_classes = []
 
     @extend_schema(operation_id="ping", responses={200: envelope("Pong", serializers.CharField())})
     def ping(self, request: Request) -> Response:
         """Whether the server answers."""
         return Response("pong")
-
-
-def find_assistant(name: Any) -> Assistant:
-    """The assistant of that id or graph, else the default one. Raises AssistantNotFound."""
-    try:
-        return Assistant.objects.find(name or registry.default_id())
-    except InvalidAssistant as exc:
-        raise AssistantNotFound(name) from exc

@@ -58,6 +58,11 @@ CANCEL = Rule(
 
 Body = dict[str, Any] | list[Any] | None
 _RUN = {"assistant_id": "echo", "input": {"messages": []}, "after_seconds": 3600}
+_CALL = {
+    "messages": [{"role": "user", "content": "hi"}],
+    "config": {"thread_id": "{thread_id}"},
+    "assistant_id": "echo",
+}
 
 # What is asked for. Paths and bodies name the thread, its run, and a group that it is shared with.
 OPERATIONS: dict[str, tuple[Rule, Body]] = {
@@ -104,6 +109,12 @@ OPERATIONS: dict[str, tuple[Rule, Body]] = {
     "GET /runs/{run_id}": (READ, None),
     "GET /runs/{run_id}/join": (READ, None),
     "GET /runs/{run_id}/stream": (READ, None),
+    "GET /ping": (OPEN, None),
+    "GET /v1/graph": (ACCOUNT, None),
+    "GET /v1/graph:StateSchema": (ACCOUNT, None),
+    "POST /v1/graph/invoke": (RUN, _CALL),
+    "POST /v1/graph/stream": (RUN, _CALL),
+    "POST /v1/graph/stop": (RUN, {"thread_id": "{thread_id}"}),
 }
 
 # Ways to more than the operation is for: by the query, and by naming others' things in the body.

@@ -18,6 +18,7 @@ from tests.runs.engine import at_once
 from tests.runs.graph_api.api import call, invoke, lines, new_name, said
 from threads.exceptions import ThreadNotFound
 from threads.models import Thread
+from threads.policy import Access
 from threads.querysets import _ids_for
 
 ANN = "ann"
@@ -45,7 +46,7 @@ def as_user(test_graphs: None) -> Callable[[User], APIClient]:
 
 
 def named(user: User | AnonymousUser, name: str) -> Thread:
-    return Thread.objects.visible_to(user).find_or_open_named(name, user=user)
+    return Thread.objects.find_or_open_named(user, name, Access.RUN)
 
 
 # Names
@@ -85,7 +86,7 @@ def test_the_uuid_of_a_foreign_thread_is_not_found(ann: User, bob: User) -> None
     with pytest.raises(ThreadNotFound):
         named(ann, str(foreign.pk))
     with pytest.raises(ThreadNotFound):
-        Thread.objects.visible_to(ann).find_named("mine", user=ann)
+        Thread.objects.find_named(ann, "mine", Access.RUN)
 
 
 @pytest.mark.django_db
@@ -98,9 +99,9 @@ def test_nobody_can_take_a_name_by_taking_its_id(ann: User, bob: User) -> None:
 
 
 @pytest.mark.django_db
-def test_who_may_see_all_threads_has_names_of_their_own(ann: User, bob: User) -> None:
+def test_who_manages_all_threads_has_names_of_their_own(ann: User, bob: User) -> None:
     theirs = named(bob, "mine")
-    ann.user_permissions.add(Permission.objects.get(codename="view_all_threads"))
+    ann.user_permissions.add(Permission.objects.get(codename="manage_all_threads"))
     ann = User.objects.get(pk=ann.pk)
     assert named(ann, "mine").owner == ann
     assert named(ann, str(theirs.pk)) == theirs
