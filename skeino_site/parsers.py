@@ -5,9 +5,8 @@ from typing import IO, Any
 
 import orjson
 from django.conf import settings
-from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
+from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
-from rest_framework.request import Request
 
 from assistants.conf import conf
 
@@ -23,8 +22,7 @@ class BodyTooLarge(APIException):
 class JSONParser(BaseParser):
     """JSON bodies, refused when Postgres or the graphs could not take them.
 
-    Whatever the content type says: clients of this API send JSON, some of them as ``text/plain``. Who is
-    known by a cookie must say that it is JSON: a page of another site could make their browser send the rest.
+    Whatever the content type says: clients of this API send JSON, some of them as ``text/plain``.
 
     Refused are NaN and numbers beyond a double, lone surrogates, NUL characters, nesting beyond
     SKEINO_MAX_JSON_DEPTH, and strings beyond SKEINO_MAX_STRING_LENGTH. An empty body is no JSON, except where
@@ -34,7 +32,6 @@ class JSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> Any:
-        check_content_type((parser_context or {}).get("request"))
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         raw = stream.read() if limit is None else stream.read(limit + 1)
         if limit is not None and len(raw) > limit:
@@ -53,17 +50,6 @@ class JSONParser(BaseParser):
         if len(raw) > longest and any(len(text) > longest for text in strings(body)):
             raise ParseError(f"The request body has a string of more than {longest} characters")
         return body
-
-
-def check_content_type(request: Request | None) -> None:
-    """Raises UnsupportedMediaType. Credentials in headers are no page's to send unasked."""
-    if request is None or not request.user.is_authenticated:
-        return
-    if request.META.get("HTTP_AUTHORIZATION") or request.META.get("HTTP_X_API_KEY"):
-        return
-    media_type = request.content_type.partition(";")[0].strip().lower()
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        raise UnsupportedMediaType(media_type)
 
 
 def check_depth(raw: bytes, body: Any, limit: int) -> None:
