@@ -28,6 +28,7 @@ def test_settings(settings: Settings) -> None:
 @pytest.fixture(scope="module")
 def lasting_world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
     """Made once for a module, in a transaction around those of its tests."""
+    from skeino_site import health, metrics
     from tests.authorization.world import made
 
     with django_db_blocker.unblock(), transaction.atomic():
@@ -35,6 +36,8 @@ def lasting_world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> 
             world = made()
         yield world
         transaction.set_rollback(True)
+    for asked in (health, metrics):
+        asked.probe.close()
 
 
 @pytest.fixture

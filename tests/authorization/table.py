@@ -67,6 +67,9 @@ _CALL = {
 # What is asked for. Paths and bodies name the thread, its run, and a group that it is shared with.
 OPERATIONS: dict[str, tuple[Rule, Body]] = {
     "GET /ok": (OPEN, None),
+    "GET /live": (OPEN, None),
+    "GET /ready": (OPEN, None),
+    "GET /metrics": (OPEN, None),
     "GET /info": (OPEN, None),
     "GET /api/health": (OPEN, None),
     "GET /api/initial-message": (OPEN, None),
