@@ -20,6 +20,7 @@ from runs.exceptions import RunNotFound, TooManyStreams
 from runs.lookout import idle_streams
 from runs.models import Run
 from runs.sse import HEARTBEAT, frame
+from threads import state
 from threads.encoding import encode
 from threads.exceptions import ThreadNotFound
 
@@ -145,7 +146,9 @@ def result_of(run: Run) -> Any:
     values = ended.thread.values
     interrupts = [found for task in (ended.thread.interrupts or {}).values() for found in task]
     if len(ended.thread.interrupts or {}) > 1:
-        return {"__interrupt__": interrupts}
+        # The column keeps no order; the tasks have one.
+        places = {found.id: place for place, found in enumerate(state.read(ended.thread)["interrupts"])}
+        return {"__interrupt__": sorted(interrupts, key=lambda found: places.get(found["id"], 0))}
     if interrupts:
         return {**(values if isinstance(values, dict) else {}), "__interrupt__": interrupts}
     return values
@@ -165,7 +168,7 @@ class AnswerWhenEnded(RunResponse):
         *,
         seconds: float | None = None,
         cancels: bool | None = None,
-        gone: Any = None,
+        gone: tuple[Any, dict[str, str]] | None = None,
     ) -> None:
         super().__init__(run, cancels=cancels)
         self._respond, self._seconds, self._gone = respond, seconds, gone
@@ -192,7 +195,7 @@ class AnswerWhenEnded(RunResponse):
         if run is not None:
             return *self._respond(run), 200
         if self._gone is not None:
-            return self._gone, {}, 200
+            return *self._gone, 200
         return {"detail": str(RunNotFound(self.run.pk).detail)}, {}, 404
 
 

@@ -226,7 +226,7 @@ class RunViewSet(RunViews):
             return Response(status=202)
         path = path_of(run)
         headers = {"Location": f"{path}/join", "Content-Location": path}
-        return AnswerWhenEnded(run, lambda run: ({}, headers), cancels=False, gone={})
+        return AnswerWhenEnded(run, lambda run: ({}, headers), cancels=False, gone=({}, headers))
 
     def run(self, thread_id: str, run_id: str, access: Access = Access.READ) -> Run:
         return Run.objects.filter(thread=self.thread(thread_id, access)).find(run_id)

@@ -12,6 +12,8 @@ from tests.live import serving
 
 GRAPHS = Path(__file__).parent / "graphs"
 RECORDED_WITH_MORE_GRAPHS = ("22_", "22b_", "23_")
+# Where the official server differs by a setting, these are repeated with it.
+OF_THE_PLATFORM = ("09b_", "10_", "11_", "12_", "19_")
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +28,15 @@ def live_more(fresh_database: Callable[[], str]) -> Iterator[str]:
     """The URL of a server with all graphs, which calls webhooks on this machine."""
     graphs = GRAPHS / "langgraph_more.json"
     with serving(fresh_database(), langgraph_json=graphs, SKEINO_WEBHOOK_ALLOW_PRIVATE="1") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def live_platform(fresh_database: Callable[[], str]) -> Iterator[str]:
+    """The URL of a server that is set to behave as the official one."""
+    graphs = GRAPHS / "langgraph.json"
+    settings = {"SKEINO_RUN_CREATE": "background", "SKEINO_BUSY": "platform"}
+    with serving(fresh_database(), langgraph_json=graphs, **settings) as url:
         yield url
 
 
@@ -49,6 +60,7 @@ def replay(request: pytest.FixtureRequest, receiver: Receiver) -> Callable[[str]
     @cache
     def repeat(name: str) -> Replay:
         server = "live_more" if name.startswith(RECORDED_WITH_MORE_GRAPHS) else "live"
+        server = "live_platform" if name.startswith(OF_THE_PLATFORM) else server
         with httpx.Client(base_url=request.getfixturevalue(server), timeout=30) as client:
             return Replay(name, client, receiver)
 

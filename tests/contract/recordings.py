@@ -23,8 +23,10 @@ MIN_SAME = 24  # shorter values are written out
 class Recorded:
     """An exchange to repeat. ``text`` is a body that is no JSON.
 
-    ``waits``: the official server was asked to wait for a run's values. Here a run is created, which waits
-    too, and ``answer`` is compared with what it left on its thread.
+    ``begins``: it is under way when the exchange of that number begins. ``after``: the exchange of the first
+    number is under way, and has sent as many events as the second says. ``until``: a GET of the path shows,
+    under the keys, the value. ``leaves``: the client left after so many events; after none, then at once or
+    after ``until``.
     """
 
     number: int
@@ -35,7 +37,10 @@ class Recorded:
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
     text: str | None = None
-    waits: bool = False
+    begins: int | None = None
+    after: list[int] | None = None
+    until: list[Any] | None = None
+    leaves: int | None = None
     binds: dict[str, list[str | int]] = field(default_factory=dict)
     answer_headers: dict[str, str] = field(default_factory=dict)
     answer: Any = None
@@ -76,7 +81,7 @@ def _dump(exchange: Recorded) -> str:
     fields = asdict(exchange)
     events = squeezed(fields.pop("events"))
     always = ("number", "label", "method", "path", "status", "body", "answer")
-    kept = {k: v for k, v in fields.items() if v is not None and (k in always or v not in ({}, False))}
+    kept = {k: v for k, v in fields.items() if v is not None and (k in always or not (v == {} or v is False))}
     line = json.dumps(kept, ensure_ascii=False)
     if events is None:
         return line

@@ -36,6 +36,7 @@ def test_the_page_names_every_operation(client: httpx.Client) -> None:
         (method, path) for method, path in documented if path == "/ping" or path.startswith("/v1/graph")
     }
     ours = {("GET", path) for path in ("/api/health", "/api/initial-message", "/live", "/ready")}
+    ours |= {("GET", f"/runs/{{run_id}}{rest}") for rest in ("", "/join", "/stream")}
     shares = "/threads/{thread_id}/shares"
     ours |= {("GET", shares), ("POST", shares), ("DELETE", f"{shares}/{{group_id}}")}
     assert documented - on_page - beside == ours

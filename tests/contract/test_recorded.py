@@ -64,5 +64,5 @@ def stale(difference: Difference, findings: list[tuple[str, Finding]]) -> Iterat
 @pytest.mark.skipif(not transcripts.FOLDER.is_dir(), reason="The transcripts are not part of the repository.")
 @pytest.mark.parametrize("name", record.TRANSCRIPTS)
 def test_recordings_are_what_the_transcripts_say(name: str) -> None:
-    exchanges = record.record(name, transcripts.read(transcripts.FOLDER / f"{name}.txt"))
+    exchanges = record.record(name, transcripts.read(record.source(name, transcripts.FOLDER)))
     assert recordings.dump(exchanges) == (recordings.FOLDER / f"{name}.json").read_text()

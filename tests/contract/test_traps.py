@@ -1,7 +1,4 @@
-"""The traps that servers of this API have fallen into, each with its number in the wire contract.
-
-Those about operations that this server does not have are left out: joining a stream (8) and cancelling (16).
-"""
+"""The traps that servers of this API have fallen into, each with its number in the wire contract."""
 
 from __future__ import annotations
 
@@ -126,6 +123,24 @@ def test_trap_7_before_is_an_id_or_a_checkpoint_or_a_config(client: httpx.Client
         assert post(client, f"{thread}/history", before=before, limit=20) == states[3:]
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?stream_mode=values&stream_mode=custom", {"values", "custom"}),
+        ('?stream_mode=["updates"]', {"updates"}),
+        ("?stream_mode=", {"metadata", "values", "updates", "custom"}),
+        ("", {"metadata", "values", "updates", "custom"}),
+    ],
+)
+def test_trap_8_the_modes_of_a_joined_stream_may_be_repeated_or_json_or_empty(
+    client: httpx.Client, thread: str, query: str, expected: set[str]
+) -> None:
+    body = {"assistant_id": "slow", "input": {"text": "x"}, "stream_mode": ["values", "updates", "custom"]}
+    run = post(client, f"{thread}/runs", **body, stream_resumable=True)
+    response = client.get(f"{thread}/runs/{run['run_id']}/stream{query}", headers={"Last-Event-ID": "-1"})
+    assert set(names(frames(response.text.replace("\r\n", "\n"))[0])) == expected
+
+
 NONSENSE: list[tuple[str, str, Any]] = [
     ("POST", "/threads", {"supersteps": [{"updates": [{"values": 1, "as_node": "nope"}]}]}),
     ("POST", "/threads", {"metadata": {"graph_id": "nope"}, "supersteps": [{"updates": [{}]}]}),
@@ -149,6 +164,15 @@ NONSENSE: list[tuple[str, str, Any]] = [
     ("POST", "{thread}/runs", {"assistant_id": "echo", "input": {}, "config": {"recursion_limit": -1}}),
     ("POST", "{thread}/runs", {"assistant_id": "fails", "input": {"text": "x"}}),
     ("POST", "{thread}/runs/stream", {"assistant_id": "echo", "stream_mode": [5]}),
+    ("POST", "{thread}/runs/wait", {"assistant_id": "fails", "input": {"text": "x"}}),
+    ("POST", "/runs/wait", {"assistant_id": "echo", "command": {"resume": 1}}),
+    ("POST", "/runs/batch", [{}]),
+    ("POST", "/runs/batch", {}),
+    ("POST", "/runs/cancel", {"thread_id": 5, "run_ids": [None]}),
+    ("POST", f"{{thread}}/runs/{UNKNOWN}/cancel?wait=x&action=y", None),
+    ("GET", f"{{thread}}/runs/{UNKNOWN}/join", None),
+    ("GET", f"{{thread}}/runs/{UNKNOWN}/stream?stream_mode=[[", None),
+    ("GET", "{thread}/stream?stream_modes=nope", None),
     ("GET", "{thread}/runs?limit=-1&offset=x", None),
     ("GET", f"/assistants/{UNKNOWN}/graph?xray=-1", None),
     ("GET", "/assistants/echo/subgraphs/nope?recurse=true", None),
@@ -287,6 +311,20 @@ def test_trap_14_a_run_ends_with_its_client_where_asked_to(client: httpx.Client,
     assert [run["status"] for run in get(client, f"{thread}/runs")] == ["success", "interrupted"]
 
 
+def test_trap_14_who_only_looks_on_may_leave_or_end_the_run(client: httpx.Client, thread: str) -> None:
+    for query, status in (("", "running"), ("?cancel_on_disconnect=true", "interrupted")):
+        body = {"assistant_id": "quiet", "input": {"text": "20"}, "on_disconnect": "continue"}
+        headers = {"Prefer": "respond-async"}
+        run = client.post(f"{thread}/runs", json=body, headers=headers).raise_for_status().json()
+        path = f"{thread}/runs/{run['run_id']}"
+        with client.stream("GET", f"{path}/stream{query}", headers={"Last-Event-ID": "-1"}) as response:
+            next(response.iter_bytes())
+        if status == "interrupted":
+            client.get(f"{path}/join").raise_for_status()
+        assert get(client, path)["status"] == status
+        client.post(f"{path}/cancel?wait=1")
+
+
 def test_trap_15_metadata_is_merged_and_a_run_stamps_its_thread(client: httpx.Client, thread: str) -> None:
     for metadata in ({"a": 1}, {"b": 2}):
         client.patch(thread, json={"metadata": metadata}).raise_for_status()
@@ -299,6 +337,35 @@ def test_trap_15_metadata_is_merged_and_a_run_stamps_its_thread(client: httpx.Cl
     }
 
 
+@pytest.mark.parametrize(("wait", "status", "content"), [(0, 202, b""), (1, 200, b"{}")])
+def test_trap_16_a_cancelled_run_is_answered_with_nothing_or_an_object(
+    client: httpx.Client, thread: str, wait: int, status: int, content: bytes
+) -> None:
+    body = {"assistant_id": "quiet", "input": {"text": "20"}}
+    run = client.post(f"{thread}/runs", json=body, headers={"Prefer": "respond-async"}).json()
+    path = f"{thread}/runs/{run['run_id']}"
+    response = client.post(f"{path}/cancel?wait={wait}&action=interrupt")
+    assert (response.status_code, response.content) == (status, content)
+    client.get(f"{path}/join").raise_for_status()
+    assert get(client, path)["status"] == "interrupted"
+    assert client.post(f"{path}/cancel").status_code == 404
+
+
+@pytest.mark.parametrize("beginning", ["-1", "0", "0-0", "-"])
+def test_trap_17_a_run_that_has_ended_is_replayed_whole(
+    client: httpx.Client, thread: str, beginning: str
+) -> None:
+    body = {"assistant_id": "echo", "input": {"text": "x"}, "stream_resumable": True}
+    run = post(client, f"{thread}/runs", **body)
+    path, headers = f"{thread}/runs/{run['run_id']}/stream", {"Last-Event-ID": beginning}
+    found = frames(client.get(path, headers=headers).text.replace("\r\n", "\n"))[0]
+    assert [(frame.event, frame.id) for frame in found] == [
+        ("metadata", "1"),
+        ("values", "2"),
+        ("values", "3"),
+    ]
+
+
 def test_trap_17_event_ids_are_unique_and_grow(client: httpx.Client, thread: str) -> None:
     body = {"assistant_id": "agent", "input": WEATHER, "stream_mode": ["values", "messages-tuple"]}
     response = client.post(f"{thread}/runs/stream", json={**body, "stream_resumable": True})
@@ -309,6 +376,11 @@ def test_trap_17_event_ids_are_unique_and_grow(client: httpx.Client, thread: str
 
 def test_trap_18_a_silent_stream_has_heartbeats(replay: Callable[[str], Replay]) -> None:
     found = replay("13_heartbeat_delay_webhook").findings[2]
+    assert "heartbeats" not in [finding.what for finding in found]
+
+
+def test_trap_18_a_silent_answer_has_line_breaks(replay: Callable[[str], Replay]) -> None:
+    found = replay("13_heartbeat_delay_webhook").findings[4]
     assert "heartbeats" not in [finding.what for finding in found]
 
 
@@ -327,6 +399,13 @@ def test_trap_20_a_graph_that_fails_is_no_failure_of_the_request(client: httpx.C
     error = {"error": "ValueError", "message": "boom: x"}
     assert (response.status_code, response.json()["status"]) == (200, "error")
     assert response.json()["error"] == error
+
+
+def test_trap_20_who_waits_is_told_of_the_error(client: httpx.Client, thread: str) -> None:
+    for path in (f"{thread}/runs/wait", "/runs/wait"):
+        response = client.post(path, json={"assistant_id": "fails", "input": {"text": "x"}})
+        error = {"error": "ValueError", "message": "boom: x"}
+        assert (response.status_code, response.json()) == (200, {"__error__": error})
 
 
 def test_trap_21_a_copy_needs_no_body_and_an_unknown_thread_is_not_found(

@@ -64,10 +64,11 @@ def test_one_interrupt_stands_beside_the_values(client: httpx.Client, thread_id:
     assert interrupt["id"]
 
 
-def test_several_interrupts_stand_alone(client: httpx.Client, thread_id: str) -> None:
-    answer = wait(client, thread_id, "parallel_interrupts", input={"question": "?"}).json()
-    assert answer.keys() == {"__interrupt__"}
-    assert sorted(interrupt["value"] for interrupt in answer["__interrupt__"]) == ["left", "right"]
+def test_several_interrupts_stand_alone_in_the_order_of_their_nodes(client: httpx.Client) -> None:
+    for _ in range(6):
+        answer = wait(client, create_thread(client), "parallel_interrupts", input={"question": "?"}).json()
+        assert answer.keys() == {"__interrupt__"}
+        assert [interrupt["value"] for interrupt in answer["__interrupt__"]] == ["left", "right"]
 
 
 def test_an_answered_interrupt_is_no_longer_there(client: httpx.Client, thread_id: str) -> None:

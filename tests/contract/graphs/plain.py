@@ -61,11 +61,15 @@ def boom(state: FailState) -> FailState:
     raise ValueError(f"boom: {state['text']}")
 
 
+# Time enough, in seconds, for others to meet the run in its fourth step.
+LONG_STEP = 0.6
+
+
 def step(number: int) -> Callable[[SlowState], Awaitable[SlowState]]:
     async def work(state: SlowState) -> SlowState:
         write = get_stream_writer()
         write({"step": number, "phase": "start"})
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(LONG_STEP if number == 4 else 0.02)
         write({"step": number, "phase": "end"})
         return {"n": number, "log": [f"{state['text']}:{number}"]}
 
