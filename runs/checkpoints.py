@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
@@ -14,6 +14,8 @@ from langgraph.checkpoint.base import (
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
+    CheckpointTuple,
+    DeltaChannelHistory,
     get_serializable_checkpoint_metadata,
 )
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
@@ -23,13 +25,25 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
+from runs.connections import persistently
 from runs.exceptions import RunLost
 
-# The run, and its attempt, whose nodes the current task executes.
-owner: ContextVar[tuple[UUID, int]] = ContextVar("owner")
 
-# Called with what was asked of the run meanwhile. The worker is told that anyway, but not before a next step.
-heed: ContextVar[Callable[[str], None]] = ContextVar("heed")
+class Owner(NamedTuple):
+    """The attempt of a run that writes, and what is called when a write finds something out.
+
+    ``heed``: what has been asked of the run; its worker is told that anyway, but not before a next step.
+    ``lost``: the run is not this attempt's any more.
+    """
+
+    run_id: UUID
+    attempt: int
+    heed: Callable[[str], None]
+    lost: Callable[[], None]
+
+
+# Whose nodes the current task executes.
+owner: ContextVar[Owner] = ContextVar("owner")
 
 # The run's row stays locked until the statement's end: no other worker takes the run over in between.
 FENCE = """
@@ -54,13 +68,26 @@ DO UPDATE SET checkpoint = EXCLUDED.checkpoint, metadata = EXCLUDED.metadata
 RETURNING (SELECT cancel_action FROM fence) AS cancel_action
 """  # nosec B608  (constants)
 
+# What a run puts on another's checkpoint can be undone: see `runs.undo`.
 PUT_WRITES = f"""{FENCE}, written AS (
+    SELECT w.* FROM fence,
+        unnest(%(indexes)s::int[], %(channels)s::text[], %(types)s::text[], %(blobs)s::bytea[])
+        AS w (idx, channel, type, blob)
+), before AS (
+    INSERT INTO runs_writebefore (run_id, checkpoint_ns, checkpoint_id, task_id, idx, channel, type, blob)
+    SELECT %(run)s, c.checkpoint_ns, c.checkpoint_id, %(task_id)s, w.idx, b.channel, b.type, b.blob
+    FROM written w
+    JOIN checkpoints c ON c.thread_id = %(thread_id)s AND c.checkpoint_ns = %(checkpoint_ns)s
+        AND c.checkpoint_id = %(checkpoint_id)s AND c.metadata ->> 'run_id' IS DISTINCT FROM %(run)s::text
+    LEFT JOIN checkpoint_writes b ON b.thread_id = c.thread_id AND b.checkpoint_ns = c.checkpoint_ns
+        AND b.checkpoint_id = c.checkpoint_id AND b.task_id = %(task_id)s AND b.idx = w.idx
+    ON CONFLICT DO NOTHING
+), put AS (
     INSERT INTO checkpoint_writes
         (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob)
     SELECT %(thread_id)s, %(checkpoint_ns)s, %(checkpoint_id)s, %(task_id)s, %(task_path)s,
         w.idx, w.channel, w.type, w.blob
-    FROM fence, unnest(%(indexes)s::int[], %(channels)s::text[], %(types)s::text[], %(blobs)s::bytea[])
-        AS w (idx, channel, type, blob)
+    FROM written w
     ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx) {{on_conflict}}
 )
 SELECT cancel_action FROM fence
@@ -70,6 +97,17 @@ KEEP_WRITES = PUT_WRITES.format(on_conflict="DO NOTHING")
 REPLACE_WRITES = PUT_WRITES.format(
     on_conflict="DO UPDATE SET channel = EXCLUDED.channel, type = EXCLUDED.type, blob = EXCLUDED.blob"
 )
+
+# By what a run was asked to do, or had been given: its first checkpoint, or a command's writes on another's.
+BEGUN = """
+SELECT EXISTS (
+    SELECT 1 FROM checkpoints
+    WHERE thread_id = %(thread)s AND checkpoint_ns = '' AND metadata ->> 'run_id' = %(run)s::text
+) OR EXISTS (
+    SELECT 1 FROM runs_writebefore WHERE run_id = %(run)s AND task_id = %(command)s AND channel IS NULL
+) AS begun
+"""
+COMMAND = "00000000-0000-0000-0000-000000000000"  # LangGraph's task id for the writes of a command
 
 
 class RunSaver(AsyncPostgresSaver):
@@ -146,15 +184,58 @@ class RunSaver(AsyncPostgresSaver):
             },
         )
 
+    async def has_begun(self, run_id: UUID, thread_id: UUID) -> bool:
+        """Whether what the run was asked to do is written, so that it goes on without being asked again.
+
+        Its checkpoint need not be the latest: the state may have been edited since.
+        """
+
+        async def read() -> bool:
+            async with self._cursor() as cursor:
+                parameters = {"run": run_id, "thread": str(thread_id), "command": COMMAND}
+                found = await (await cursor.execute(BEGUN, parameters)).fetchone()
+                return bool(found and found["begun"])
+
+        return await persistently(read)
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        return await persistently(super().aget_tuple, config)
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        return await persistently(super().aget_delta_channel_history, config=config, channels=channels)
+
+    async def _load_checkpoint_tuple(self, value: DictRow) -> CheckpointTuple:
+        # Not in a thread, as the base does: they may all be taken by nodes.
+        place = {key: value[key] for key in ("thread_id", "checkpoint_ns", "checkpoint_id")}
+        parent = {**place, "checkpoint_id": value["parent_checkpoint_id"]}
+        values = {
+            **(value["checkpoint"].get("channel_values") or {}),
+            **self._load_blobs(value["channel_values"]),
+        }
+        return CheckpointTuple(
+            config={"configurable": place},
+            checkpoint=value["checkpoint"] | {"channel_values": values},
+            metadata=value["metadata"],
+            parent_config={"configurable": parent} if value["parent_checkpoint_id"] else None,
+            pending_writes=self._load_writes(value["pending_writes"]),
+        )
+
     async def _execute(self, statement: str, parameters: dict[str, Any]) -> None:
-        run_id, attempt = owner.get()
-        async with self._cursor() as cursor:
-            await cursor.execute(statement, {**parameters, "run": run_id, "attempt": attempt})
-            row = await cursor.fetchone()
+        run_id, attempt, heed, lost = owner.get()
+
+        async def write() -> DictRow | None:
+            async with self._cursor() as cursor:
+                await cursor.execute(statement, {**parameters, "run": run_id, "attempt": attempt})
+                return await cursor.fetchone()
+
+        row = await persistently(write)  # a second time does no harm
         if row is None:
+            lost()
             raise RunLost(run_id)
         if row["cancel_action"]:
-            heed.get()(row["cancel_action"])
+            heed(row["cancel_action"])
 
 
 def _split(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import select
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections, transaction
 from django.db import connection as default_connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from procrastinate.contrib.django.utils import connector_params
+from procrastinate.exceptions import ConnectorException
 from procrastinate.psycopg_connector import PsycopgConnector
 from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import PoolClosed
 
 from runs.conf import conf
+
+logger = logging.getLogger(__name__)
+
+RECONNECT_SECONDS = 1
+
+UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError)
+# Of these, what time does not heal: values beyond the database's limits, and a worker that has ended.
+HOPELESS = (psycopg.errors.ProgramLimitExceeded, PoolClosed)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,6 +93,19 @@ def bounded(seconds: float) -> Iterator[CursorWrapper]:
     with transaction.atomic(), default_connection.cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds * 1000:.0f}"])
         yield cursor
+
+
+async def persistently(call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call what a second call does no harm, until the database has answered."""
+    while True:
+        try:
+            return await call(*args, **kwargs)
+        except (*UNREACHABLE, ConnectorException) as exc:
+            cause = exc.__cause__ or exc  # Django and procrastinate wrap psycopg's
+            if not isinstance(cause, UNREACHABLE) or isinstance(cause, HOPELESS):
+                raise
+            logger.warning("The database cannot be reached, trying again: %s", cause)
+            await asyncio.sleep(RECONNECT_SECONDS)
 
 
 class DatabaseThreads:

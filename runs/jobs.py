@@ -59,18 +59,33 @@ def stop(job_id: int) -> None:
     _queue.cancel_job_by_id(job_id, abort=True, delete_job=True)
 
 
-# All in one statement, so that of several workers that find a job lost only one takes it back. A worker that
-# was silent and is not lost registers again.
+# All in one statement, so that of several workers that find a job lost only one takes it back. Who has locked
+# a job may be about to lock its run: it is left for the next time. Of the jobs of one queueing lock, periodic
+# ones, only one may wait. The workers themselves go when they have no jobs any more; one that comes back
+# registers again.
 TAKE_BACK = """
-WITH silent AS (
-    DELETE FROM procrastinate_workers WHERE last_heartbeat < now() - make_interval(secs => %(seconds)s)
-), lost AS (
-    UPDATE procrastinate_jobs j
-    SET status = 'todo', worker_id = NULL, abort_requested = false, attempts = attempts + 1
+WITH gone AS (
+    DELETE FROM procrastinate_workers WHERE id IN (
+        SELECT w.id FROM procrastinate_workers w
+        WHERE w.last_heartbeat < now() - make_interval(secs => %(seconds)s) AND NOT EXISTS (
+            SELECT 1 FROM procrastinate_jobs j WHERE j.worker_id = w.id AND j.status = 'doing'
+        )
+        FOR UPDATE SKIP LOCKED
+    )
+), silent AS MATERIALIZED (
+    SELECT j.id FROM procrastinate_jobs j
     WHERE j.status = 'doing' AND NOT EXISTS (
         SELECT 1 FROM procrastinate_workers w
         WHERE w.id = j.worker_id AND w.last_heartbeat >= now() - make_interval(secs => %(seconds)s)
     )
+    FOR UPDATE SKIP LOCKED
+), lost AS (
+    UPDATE procrastinate_jobs j
+    SET worker_id = NULL, abort_requested = false, attempts = attempts + 1, status = CASE WHEN EXISTS (
+        SELECT 1 FROM procrastinate_jobs o
+        WHERE o.queueing_lock = j.queueing_lock AND (o.status = 'todo' OR o.status = 'doing' AND o.id > j.id)
+    ) THEN 'aborted'::procrastinate_job_status ELSE 'todo' END
+    FROM silent WHERE j.id = silent.id
     RETURNING j.id
 ), runs AS (
     UPDATE runs_run r SET status = 'pending', lost = r.lost + 1, updated_at = now()

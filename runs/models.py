@@ -14,12 +14,14 @@ from runs import jobs, metrics
 from runs.events import END, notify
 from runs.exceptions import RunLost, RunNotRetryable
 from runs.querysets import RunEventQuerySet, RunQuerySet
-from threads import checkpointer, state
+from runs.undo import WriteBefore, undo  # noqa: F401  (Django looks for models here)
+from threads import state
 from threads.encoding import encode, encode_for_jsonb
 from threads.fields import JSONField
 from threads.models import Thread
 from threads.state import Outcome
 
+CANCELLED = {"error": "UserInterrupt", "message": "User interrupted the run"}
 ROLLED_BACK = {"error": "UserRollback", "message": "User rolled the run back"}
 
 
@@ -84,7 +86,7 @@ class Run(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)  # of one that is tried again, its latest end
 
     objects = RunQuerySet.as_manager()
 
@@ -125,19 +127,22 @@ class Run(models.Model):
         return self.status not in self.ACTIVE
 
     def finish(
-        self, status: Status, outcome: Outcome, *, seq: int, usage: dict[str, int] | None = None
+        self, status: Status, outcome: Outcome | None, *, seq: int, usage: dict[str, int] | None = None
     ) -> None:
         """End this attempt: status, thread and the log's last events, from number ``seq``, appear together.
 
-        The events before them must have been written. Locks the thread's row, then the run's, as ``submit``
-        does. Raises RunLost if the run is not running in this attempt any more; then nothing is changed.
+        The events before them must have been written. Without an outcome the thread is what it was. Locks
+        the thread's row, then the run's, as ``submit`` does. Raises RunLost if the run is not running in this
+        attempt any more; then nothing is changed.
         """
         now = timezone.now()
         with transaction.atomic():
-            thread = Thread.objects.only("ttl_minutes").select_for_update().filter(pk=self.thread_id).first()
+            columns = ("ttl_minutes", "settled_status", "interrupts", "error")
+            thread = Thread.objects.only(*columns).select_for_update().filter(pk=self.thread_id).first()
+            error = outcome.error if outcome else None
             updated = Run.objects.filter(pk=self.pk, status=Run.Status.RUNNING, attempt=self.attempt).update(
                 status=status,
-                error=outcome.error,
+                error=error,
                 usage=usage,
                 finished_at=now,
                 updated_at=now,
@@ -145,10 +150,11 @@ class Run(models.Model):
             if thread is None or not updated:
                 raise RunLost(self.pk)
             others = Run.objects.filter(thread=thread).active().exists()
-            thread.settle(outcome, busy=others, now=now)
+            thread.settle(outcome or Outcome.unchanged(thread), busy=others, now=now)
             failed = status in (Run.Status.ERROR, Run.Status.TIMEOUT)
-            self._announce_end(status, seq, error=outcome.error if failed else None)
+            self._announce_end(status, seq, error=error if failed else None)
 
+    @transaction.atomic
     def cancel(self, action: CancelAction = CancelAction.INTERRUPT) -> bool:
         """Stop the run: one that waits at once, one that executes as soon as its worker hears of it.
 
@@ -156,37 +162,55 @@ class Run(models.Model):
         ends ``interrupted``; drained, it finishes its current step first. False if it had ended. Locks the
         thread's row.
         """
-        with transaction.atomic():
-            thread = Thread.objects.only("ttl_minutes", "interrupts", "error").lock(self.thread_id)
-            run = Run.objects.active().filter(pk=self.pk).first()
-            if run is None:
-                return False
-            if action == self.CancelAction.ROLLBACK:
-                run.delete()
-            elif run.status == self.Status.PENDING:
-                run.stop_job()
-                run._end_unexecuted(thread)
-            else:
-                # What was asked for first stands, unless this is more: it cannot wait for the step's end.
-                lesser = Q(cancel_action="") | Q(cancel_action=self.CancelAction.DRAIN)
-                Run.objects.filter(lesser, pk=self.pk).update(cancel_action=action)
-                run.stop_job()
-            return True
+        thread = Thread.objects.defer("values").lock(self.thread_id)
+        run = self._stop()
+        if run is None:
+            return False
+        if action == self.CancelAction.ROLLBACK:
+            run.delete()
+        elif run.status == self.Status.PENDING:
+            run._end_unexecuted(thread)
+        elif run.cancel_action in ("", self.CancelAction.DRAIN):
+            # What was asked for first stands, unless this is more: it cannot wait for the step's end.
+            Run.objects.filter(pk=self.pk).update(cancel_action=action)
+        return True
 
     def drain(self) -> bool:
         """Let the current step's nodes finish and start no more. As ``cancel``."""
         return self.cancel(self.CancelAction.DRAIN)
 
-    def _end_unexecuted(self, thread: Thread) -> None:
-        now = timezone.now()
-        Run.objects.filter(pk=self.pk).update(status=self.Status.INTERRUPTED, finished_at=now, updated_at=now)
-        others = Run.objects.filter(thread=thread).active().exists()
-        thread.settle(Outcome.unchanged(thread), busy=others, now=now)
-        self._announce_end(self.Status.INTERRUPTED, self.last_seq() + 1)
+    def _stop(self) -> Run | None:
+        """The run as it is now, with its row locked; None if it has ended. Call with its thread's row locked.
 
-    def stop_job(self) -> None:
-        """Take the run's job out of the queue, or have its worker look at what the run is to do."""
-        jobs.stop(self.job_id)
+        Its job is taken out of the queue, or its worker told to look at the run. The job comes first, as for
+        those who take back jobs of lost workers, or the two would wait for each other.
+        """
+        found = Run.objects.active().filter(pk=self.pk).values_list("job_id", flat=True).first()
+        if found is not None:
+            jobs.stop(found)
+        run = Run.objects.active().select_for_update().filter(pk=self.pk).first()
+        if run is not None and run.job_id != found:  # its time has come just now
+            jobs.stop(run.job_id)
+        return run
+
+    def _end_unexecuted(self, thread: Thread) -> None:
+        """As a run that waits. What an earlier attempt has left stays."""
+        now = timezone.now()
+        outcome = Outcome.unchanged(thread)
+        if self.attempt:
+            left = state.outcome(thread)
+            outcome = replace(
+                left, thread_status=Thread.Status.INTERRUPTED, error=encode_for_jsonb(CANCELLED)
+            )
+        Run.objects.filter(pk=self.pk).update(
+            status=self.Status.INTERRUPTED,
+            error=CANCELLED if self.attempt else None,
+            finished_at=now,
+            updated_at=now,
+        )
+        others = Run.objects.filter(thread=thread).active().exists()
+        thread.settle(outcome, busy=others, now=now)
+        self._announce_end(self.Status.INTERRUPTED, self.last_seq() + 1)
 
     def abandon(self, *, thread_stays: bool) -> None:
         """Before an active run is deleted, in that transaction: stop it, and undo it if its thread stays.
@@ -194,18 +218,17 @@ class Run(models.Model):
         The thread then stands where it stood before the run. Its worker's writes find no run and fail. Locks
         the thread's row.
         """
-        thread = Thread.objects.without_values().select_for_update().filter(pk=self.thread_id).first()
-        if thread is None or not Run.objects.active().filter(pk=self.pk).exists():
+        thread = Thread.objects.defer("values").select_for_update().filter(pk=self.thread_id).first()
+        run = self._stop() if thread is not None else None
+        if thread is None or run is None:
             return
-        self.stop_job()
         notify([self.pk])
         if thread_stays:
-            # Locks the run's row, so that nothing is written between here and the deletion.
-            Run.objects.select_for_update().filter(pk=self.pk).exists()
-            resumed = self.kwargs.get("input") is None
-            checkpointer.delete_run(str(thread.pk), str(self.pk), resumed=resumed)
-            outcome = replace(state.outcome(thread), error=encode_for_jsonb(ROLLED_BACK))
+            undo(run)
+            # Only a run that has ended before has left something on its thread.
+            before = state.outcome(thread) if run.finished_at else Outcome.unchanged(thread)
             others = Run.objects.filter(thread=thread).active().exclude(pk=self.pk).exists()
+            outcome = replace(before, error=encode_for_jsonb(ROLLED_BACK))
             thread.settle(outcome, busy=others, now=timezone.now())
 
     @transaction.atomic
@@ -222,7 +245,6 @@ class Run(models.Model):
             error=None,
             cancel_action="",
             lost=0,
-            finished_at=None,
             updated_at=timezone.now(),
         )
         if not updated:

@@ -53,6 +53,10 @@ class Thread(models.Model):
     )
     external_id = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001  (null is "has none")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.IDLE)
+    # What the status is when no run is active.
+    settled_status = models.CharField(
+        max_length=16, choices=Status.choices, default=Status.IDLE, editable=False
+    )
     metadata = JSONField(default=dict, blank=True)
     config = JSONField(default=dict, blank=True)
     values = JSONField(null=True, blank=True, editable=False)
@@ -151,14 +155,16 @@ class Thread(models.Model):
         ThreadNotFound if the thread has just been deleted.
         """
         source = Thread.objects.lock(self.pk)
-        paused = Thread.Status.INTERRUPTED if source.interrupts else Thread.Status.IDLE
+        is_busy = source.status == Thread.Status.BUSY
+        status = source.settled_status if is_busy else source.status
         target = Thread.objects.create(
             owner=user if user.is_authenticated else None,  # type: ignore[misc]
             metadata={**source.metadata, "forked_from": str(source.pk)},
             config=source.config,
             values=source.values,
             interrupts=source.interrupts,
-            status=paused if source.status == Thread.Status.BUSY else source.status,
+            status=status,
+            settled_status=status,
             error=source.error,
         )
         checkpointer.copy(str(source.pk), str(target.pk), history=history)
@@ -174,9 +180,10 @@ class Thread(models.Model):
 
     def settle(self, outcome: Outcome, *, busy: bool, now: datetime) -> None:
         """A run has ended: take over its state. ``busy`` if more runs wait. Call with its row locked."""
-        self.status = Thread.Status.BUSY if busy else outcome.thread_status
+        self.settled_status = outcome.thread_status
+        self.status = Thread.Status.BUSY if busy else self.settled_status
         self.interrupts, self.error = outcome.interrupts, outcome.error
-        fields = ["status", "interrupts", "error", "updated_at"]
+        fields = ["status", "settled_status", "interrupts", "error", "updated_at"]
         if outcome.values is not None:
             self.values, self.state_updated_at = outcome.values, now
             self._postpone_expiry(now)

@@ -158,9 +158,9 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         return Page.of(found.order_by(f"{direction}{field}", f"{direction}id"), limit=limit, offset=offset)
 
     def free_idle(self) -> int:
-        """Let threads be idle that are busy without an active run; returns how many. Reads all threads."""
+        """Settle the threads that are busy without an active run; returns how many. Reads all threads."""
         busy = self.filter(status=self.model.Status.BUSY).exclude(runs__status__in=("pending", "running"))
-        return busy.update(status=self.model.Status.IDLE)
+        return busy.update(status=models.F("settled_status"))
 
     @transaction.atomic
     def delete_temporary(self, limit: int) -> int:

@@ -5,6 +5,7 @@ Shapes are those of wire contract 3.3. Everything here works in Django's transac
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from threads.encoding import EncodedJSON, encode_for_jsonb
 from threads.exceptions import InvalidStateUpdate, ThreadBusy, ThreadHasNoGraph
 from threads.models import Thread
 from threads.visibility import Visibility
+
+logger = logging.getLogger(__name__)
 
 NEVER_RUN: dict[str, Any] = {
     "values": {},
@@ -61,26 +64,29 @@ class Outcome:
 
     @classmethod
     def unchanged(cls, thread: Thread) -> Outcome:
-        """The outcome of a run that never began: the thread is what it was before."""
-        status = Thread.Status.IDLE
-        if thread.interrupts:
-            status = Thread.Status.INTERRUPTED
-        elif thread.error:
-            status = Thread.Status.ERROR
+        """The outcome of a run that has left nothing: the thread is what it was before."""
         return cls(
-            thread_status=status,
+            thread_status=Thread.Status(thread.settled_status),
             interrupts=encode_for_jsonb(thread.interrupts) if thread.interrupts else None,
             error=encode_for_jsonb(thread.error) if thread.error else None,
         )
 
 
 def outcome(thread: Thread) -> Outcome:
-    """Where the thread's latest checkpoint leaves it: without values if it has none."""
-    graph = _graph(thread)
-    if graph is not None:
-        snapshot = graph.get_state(_config(thread))
-        if snapshot.created_at:
-            return Outcome.of(snapshot, graph)
+    """Where the thread's latest checkpoint leaves it: without values if it has none.
+
+    Unchanged if its graph is not served any more, or cannot be made.
+    """
+    try:
+        graph = _graph(thread)
+    except Exception as exc:  # whatever a factory raises
+        logger.warning("The graph of thread %s cannot be made: %s", thread.pk, exc, exc_info=exc)
+        graph = None
+    if graph is None:
+        return Outcome.unchanged(thread)
+    snapshot = graph.get_state(_config(thread))
+    if snapshot.created_at:
+        return Outcome.of(snapshot, graph)
     return Outcome(thread_status=Thread.Status.IDLE, values=encode_for_jsonb(None))
 
 

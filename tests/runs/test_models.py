@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from runs.exceptions import InvalidRunId, RunLost, RunNotFound
 from runs.models import Run, RunEvent
-from tests.runs.engine import IDLE, at_once, claimed, new_thread, submit
+from tests.runs.engine import IDLE, at_once, claimed, new_thread, submit, thread_of
 from threads.encoding import encode_for_jsonb
 from threads.exceptions import ThreadBusy, ThreadNotFound
 from threads.models import Thread
@@ -30,10 +30,6 @@ raced = pytest.mark.usefixtures("engine_db")  # several connections must see wha
 
 def status(run: Run) -> tuple[str, int]:
     return Run.objects.values_list("status", "attempt").get(pk=run.pk)
-
-
-def thread_of(run: Run) -> Thread:
-    return Thread.objects.get(pk=run.thread_id)
 
 
 # --- submit ---
