@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained
 from langgraph.pregel import Pregel
-from langgraph.types import StateSnapshot
 
-from runs.checkpoints import heed, owner
+from runs import beginnings
+from runs.beginnings import PAUSED, breakpoints
+from runs.checkpoints import Owner, owner
 from runs.conf import conf
-from runs.config import CHECKPOINT_KEYS, context, graph_input, introduce_user, run_config
+from runs.config import context, introduce_user, run_config
 from runs.events.writer import EventWriter, Row
 from runs.exceptions import EventTooLarge, HandedBack, RunLost
 from runs.lease import Lease, LeasedControl
-from runs.models import Run
+from runs.models import CANCELLED, Run
 from runs.stream_modes import Translator, graph_modes
 from runs.usage import UsageCallback
 from threads.encoding import encode, encode_for_jsonb
@@ -29,14 +30,10 @@ from threads.state import Outcome
 
 logger = logging.getLogger(__name__)
 
-End = tuple[Run.Status, Outcome]
+End = tuple[Run.Status, Outcome | None]
 TIMEOUT = Run.Status.TIMEOUT
 
-CANCELLED = {"error": "UserInterrupt", "message": "User interrupted the run"}
 STOPPED = {"error": "UserStop", "message": "User stopped the run"}
-
-# In place of an input: there is nothing to do.
-PAUSED = object()
 
 
 class Execution:
@@ -50,10 +47,10 @@ class Execution:
     def __init__(self, run: Run, events: EventWriter, lease: Lease) -> None:
         self.run, self.events, self.seq = run, events, run.seq
         self.usage = UsageCallback()
-        self.config = run_config(run, self.usage)
         self.stopping: Run.CancelAction | None = None
         self._control = LeasedControl(lease)
-        self._task: asyncio.Task[End] | None = None
+        self._halted = asyncio.Event()  # not to be waited for any longer
+        self._is_lost = self._is_closed = False
         self._latest = RunnableConfig(configurable={"thread_id": str(run.thread_id), "checkpoint_ns": ""})
         self._values: Any = None
         self._interrupted = False
@@ -61,20 +58,24 @@ class Execution:
     async def execute(self, build: Callable[[RunnableConfig], Awaitable[Pregel]]) -> End:
         """Run the graph to its end, an interrupt or a limit. The events are logged, and committed, on return.
 
-        A graph that raises, or cannot be built, is an outcome. Raises HandedBack when it was drained for
-        others to go on, RunLost when others already have, CancelledError when this is cancelled.
+        A graph that raises, or cannot be built, is an outcome; None is that the run has left nothing. Raises
+        HandedBack when it was drained for others to go on, RunLost when others already have, CancelledError
+        when this is cancelled.
         """
         if self.run.lost >= conf.SKEINO_MAX_ATTEMPTS:
             return self._failed("WorkerLost", f"{self.run.lost} workers were lost with this run.")
         if self.run.cancel_action or self.stopping:
-            return self._stopped()
+            return await self._stopped_before(build)
+        task = asyncio.create_task(self._attempt(build), name=f"run {self.run.pk}")
         limit = self._time_limit()
-        self._task = asyncio.create_task(self._attempt(build), name=f"run {self.run.pk}")
         try:
-            await asyncio.wait([self._task], timeout=limit)
-            end = await self._ended(self._task, limit)
+            in_time = await self._wait(task, limit)
         finally:
-            await self._give_up(self._task)
+            await self._give_up(task)
+        if in_time:
+            end = await self._ended(task)
+        else:
+            end = self._failed("TimeoutError", f"The run took longer than {limit:g} seconds.", TIMEOUT)
         await self.events.flush()
         return end
 
@@ -82,8 +83,8 @@ class Execution:
         """End the run as a cancelled one: drained at the end of its step, else now."""
         self.stopping = action
         self._control.request_drain(action)  # synchronous nodes cannot be cancelled, but may look
-        if action != Run.CancelAction.DRAIN and self._task is not None:
-            self._task.cancel()
+        if action != Run.CancelAction.DRAIN:
+            self._halted.set()
 
     def _heed(self, action: str) -> None:
         """What was asked of the run when a checkpoint was written. What cannot wait comes by itself."""
@@ -94,20 +95,40 @@ class Execution:
         """Stop at the end of the current step, for others to go on."""
         self._control.request_drain()
 
-    async def _ended(self, task: asyncio.Task[End], limit: float | None) -> End:
-        if not task.done():
-            return self._failed("TimeoutError", f"The run took longer than {limit:g} seconds.", TIMEOUT)
-        if task.cancelled():
+    def lose(self) -> None:
+        """The run is not this attempt's any more: stop, and leave everything as it is."""
+        self._is_lost = True
+        self._control.request_drain("lost")
+        self._halted.set()
+
+    def failed(self, exc: Exception) -> End:
+        return self._failed(type(exc).__name__, str(exc))
+
+    async def _wait(self, task: asyncio.Task[End], limit: float | None) -> bool:
+        """Until the run has ended or is to be halted. False if that took too long."""
+        halted = asyncio.create_task(self._halted.wait())
+        try:
+            ended = await asyncio.wait([task, halted], timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            return bool(ended[0])
+        finally:
+            halted.cancel()
+
+    async def _ended(self, task: asyncio.Task[End]) -> End:
+        if self._is_lost:
+            raise RunLost(self.run.pk)
+        if not task.done() or task.cancelled():
             cancelled = self._failed("CancelledError", "The graph cancelled its own run.")
-            return self._stopped() if self.stopping else cancelled
+            return await self._stopped() if self._halted.is_set() else cancelled
         try:
             status, outcome = await task
         except GraphDrained as exc:
+            if self._halted.is_set():
+                return await self._stopped()
             if self.stopping:
                 return await self._drained()
             raise HandedBack from exc
-        if status == Run.Status.ERROR and self.stopping:  # what nodes raise when they are cancelled
-            return self._stopped()
+        if status == Run.Status.ERROR and self._halted.is_set():  # what nodes raise when they are cancelled
+            return await self._stopped()
         if status == Run.Status.SUCCESS and self.stopping == Run.CancelAction.DRAIN:  # in its last step
             return await self._drained()
         return status, outcome
@@ -116,17 +137,18 @@ class Execution:
         """Cancel what still runs. A node that will not have it is left alone: nothing it does counts."""
         task.cancel()
         _, pending = await asyncio.wait([task], timeout=conf.SKEINO_CANCEL_SECONDS)
+        self._is_closed = True
+        if task.done() and not task.cancelled():
+            task.exception()  # has been seen
         if pending:
             logger.error("Run %s does not let itself be cancelled.", self.run.pk, extra=self._log_fields())
 
     async def _attempt(self, build: Callable[[RunnableConfig], Awaitable[Pregel]]) -> End:
-        owner.set((self.run.pk, self.run.attempt))
-        heed.set(self._heed)
+        owner.set(Owner(self.run.pk, self.run.attempt, self._heed, self.lose))
         await self._log("metadata", self._metadata())
         try:
-            await introduce_user(self.run, self.config)
-            self.graph = await build(self.config)
-            graph_input = await self._input()
+            await self._build(build)
+            graph_input = await beginnings.graph_input(self.run, self.graph, self.config)
             if graph_input is not PAUSED:
                 await self._stream(graph_input)
             return Run.Status.SUCCESS, await self._outcome()
@@ -134,7 +156,12 @@ class Execution:
             raise
         except Exception as exc:  # whatever a graph raises
             logger.warning("Run %s failed: %s", self.run.pk, exc, exc_info=exc, extra=self._log_fields())
-            return self._failed(type(exc).__name__, str(exc))
+            return self.failed(exc)
+
+    async def _build(self, build: Callable[[RunnableConfig], Awaitable[Pregel]]) -> None:
+        self.config = run_config(self.run, self.usage)
+        await introduce_user(self.run, self.config)
+        self.graph = await build(self.config)
 
     async def _stream(self, graph_input: Any) -> None:
         requested = self.run.kwargs["stream_mode"]
@@ -173,34 +200,13 @@ class Execution:
                     yield "events", event
 
     async def _log(self, event: str, data: Any) -> None:
+        if self._is_closed:
+            raise RunLost(self.run.pk)
+        text, limit = encode(data), conf.SKEINO_MAX_EVENT_BYTES
+        if 4 * len(text) > limit and (size := len(text.encode())) > limit:  # a character has up to four
+            raise EventTooLarge(event, size, limit)
         self.seq += 1
-        text = encode(data)
-        if len(text) > conf.SKEINO_MAX_EVENT_BYTES:
-            raise EventTooLarge(event, len(text), conf.SKEINO_MAX_EVENT_BYTES)
         await self.events.append(Row(self.run.pk, self.run.attempt, self.seq, event, text))
-
-    async def _input(self) -> Any:
-        """The run's input; None, which goes on from the last checkpoint, if an earlier attempt made one.
-
-        PAUSED if that is where the run was to stop: to go on from there would be to pass the breakpoint.
-        """
-        if self.run.attempt > 1:
-            snapshot = await self.graph.aget_state(self._latest)
-            if (snapshot.metadata or {}).get("run_id") == str(self.run.pk):
-                for key in CHECKPOINT_KEYS:
-                    self.config["configurable"].pop(key, None)
-                return PAUSED if await self._is_paused(snapshot) else None
-        return graph_input(self.run)
-
-    async def _is_paused(self, snapshot: StateSnapshot) -> bool:
-        """Whether a breakpoint stands between the checkpoint and its next nodes."""
-        before, after = self._breakpoints()
-        if not snapshot.next or not (before or after):
-            return False
-        done: set[str] = set()
-        if after and snapshot.parent_config:
-            done = set((await self.graph.aget_state(snapshot.parent_config)).next)
-        return _hits(before, set(snapshot.next)) or _hits(after, done)
 
     def _note_values(self, chunk: Any) -> None:
         if isinstance(chunk, dict) and "__interrupt__" in chunk:
@@ -209,21 +215,35 @@ class Execution:
         self._values = chunk
 
     async def _outcome(self, *, paused: bool = False) -> Outcome:
-        paused = paused or self._interrupted or any(self._breakpoints())
+        paused = paused or self._interrupted or any(breakpoints(self.run, self.graph))
         if not paused and self._values is not None:
             return Outcome(thread_status=Thread.Status.IDLE, values=encode_for_jsonb(self._values))
         # Only a checkpoint knows the tasks that wait, and whether a breakpoint was the end.
         snapshot = await self.graph.aget_state(self._latest)
         return Outcome.of(snapshot, self.graph)
 
-    async def _drained(self) -> End:
-        """The state that the current step has left."""
-        outcome = await self._outcome(paused=True)
-        return Run.Status.INTERRUPTED, replace(outcome, error=encode_for_jsonb(STOPPED))
+    async def _drained(self, error: dict[str, str] = STOPPED) -> End:
+        """The state that the latest step has left."""
+        try:
+            outcome = replace(await self._outcome(paused=True), error=encode_for_jsonb(error))
+        except Exception as exc:  # whatever a graph raises at a state that it does not expect
+            logger.warning("Run %s has left an odd state: %s", self.run.pk, exc, exc_info=exc)
+            outcome = self._left(error, Thread.Status.INTERRUPTED)
+        return Run.Status.INTERRUPTED, outcome
 
-    def _stopped(self) -> End:
+    async def _stopped(self) -> End:
         """What is left when the run was cancelled: the state it had reached."""
-        return Run.Status.INTERRUPTED, self._left(CANCELLED, Thread.Status.INTERRUPTED)
+        if not hasattr(self, "graph"):
+            return Run.Status.INTERRUPTED, None
+        status, outcome = await self._drained(CANCELLED)
+        return status, outcome and replace(outcome, thread_status=Thread.Status.INTERRUPTED)
+
+    async def _stopped_before(self, build: Callable[[RunnableConfig], Awaitable[Pregel]]) -> End:
+        """As ``_stopped``, when this attempt has not begun."""
+        if self.run.attempt > 1:
+            with suppress(Exception):  # whatever a factory raises
+                await self._build(build)
+        return await self._stopped()
 
     def _failed(self, error: str, message: str, status: Run.Status = Run.Status.ERROR) -> End:
         return status, self._left({"error": error, "message": message}, Thread.Status.ERROR)
@@ -234,11 +254,6 @@ class Execution:
             values=None if self._values is None else encode_for_jsonb(self._values),
             error=encode_for_jsonb(error),
         )
-
-    def _breakpoints(self) -> tuple[Any, Any]:
-        """Before and after which nodes to stop: the run's own, else the graph's. A list or ``"*"``."""
-        before, after = self.run.kwargs.get("interrupt_before"), self.run.kwargs.get("interrupt_after")
-        return before or self.graph.interrupt_before_nodes, after or self.graph.interrupt_after_nodes
 
     def _time_limit(self) -> float | None:
         limits = (self.run.kwargs.get("timeout_seconds"), conf.SKEINO_RUN_TIMEOUT_SECONDS)
@@ -253,7 +268,3 @@ class Execution:
 
     def _log_fields(self) -> dict[str, str]:
         return {"run_id": str(self.run.pk), "thread_id": str(self.run.thread_id)}
-
-
-def _hits(breakpoints: Any, nodes: set[str]) -> bool:
-    return bool(nodes) if breakpoints == "*" else not nodes.isdisjoint(breakpoints)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections, models, transaction
@@ -121,12 +121,12 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         stopped = [run.drain() for run in self.active().order_by("-id")]  # the last in line first
         return any(stopped)
 
-    def claim(self, run_id: uuid.UUID) -> Run | None:
+    def claim(self, run_id: uuid.UUID, now: datetime | None = None) -> Run | None:
         """Take a pending run for execution: a new attempt. None if it is gone or not pending any more.
 
         ``seq`` of the run is then the number of the latest event that earlier attempts have logged.
         """
-        now = timezone.now()
+        now = now or timezone.now()
         claimed = self.filter(pk=run_id, status=self.model.Status.PENDING).update(
             status=self.model.Status.RUNNING, attempt=F("attempt") + 1, started_at=now, updated_at=now
         )
@@ -136,9 +136,9 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         run.seq = run.last_seq() if run.attempt > 1 else 0
         return run
 
-    def unclaim(self, run_id: uuid.UUID) -> None:
-        """Undo a claim that may have been made. For those who hold the run's job: no one else has it then."""
-        self.filter(pk=run_id, status=self.model.Status.RUNNING).update(
+    def unclaim(self, run_id: uuid.UUID, now: datetime) -> None:
+        """Undo the claim that may have been made, at that time. Another's stands."""
+        self.filter(pk=run_id, status=self.model.Status.RUNNING, started_at=now).update(
             status=self.model.Status.PENDING, updated_at=timezone.now()
         )
 
@@ -164,9 +164,10 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         run = self.select_for_update().active().filter(pk=run_id).first()
         if run is None or jobs.is_alive(run.job_id):
             return False
+        run.lost += run.status == self.model.Status.RUNNING
         run.status, run.updated_at = self.model.Status.PENDING, timezone.now()
         run.job_id = jobs.enqueue(run.pk, run.thread_id)
-        run.save(update_fields=["status", "updated_at", "job_id"])
+        run.save(update_fields=["lost", "status", "updated_at", "job_id"])
         return True
 
 

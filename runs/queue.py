@@ -7,16 +7,22 @@ import logging
 from typing import Any, Protocol
 from uuid import UUID
 
+from django.db import DatabaseError
 from procrastinate import job_context, jobs, worker
 from procrastinate.exceptions import ConnectorException
 from procrastinate.retry import RetryDecision
 
+from runs.connections import persistently
 from runs.lease import Lease
 
 logger = logging.getLogger(__name__)
 
 HEARTBEAT = """
 UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker_id)s RETURNING id
+"""
+KEPT_JOBS = """
+SELECT id FROM procrastinate_jobs
+WHERE worker_id = %(worker_id)s AND status = 'doing' AND id = ANY(%(job_ids)s::bigint[])
 """
 # A job is ended by the worker that has it: another may have taken it over from one that was silent.
 DELETE_JOB = """
@@ -40,6 +46,8 @@ class Runs(Protocol):
     async def take_back(self) -> list[int]: ...
 
     def look_at(self, run_id: UUID) -> None: ...
+
+    def lose(self, run_id: UUID) -> None: ...
 
     def drain(self) -> None: ...
 
@@ -65,33 +73,57 @@ class QueueWorker(worker.Worker):
 
     async def _fetch_and_process_jobs(self) -> None:
         self._called = True
-        while self._called and not self._stop_event.is_set():
+        # Without a lease a run would be handed back as soon as it is begun.
+        while self._called and not self._stop_event.is_set() and not self._runs.lease.is_over:
             self._called = False
             await super()._fetch_and_process_jobs()
+
+    def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
+        # On its own, so that a lock it waits for delays no heartbeat.
+        taking_back = asyncio.create_task(self._take_back_lost_jobs(), name="take_back_lost_jobs")
+        return [*super()._start_side_tasks(), taking_back]
 
     async def _monitor_side_tasks(self, side_tasks: list[asyncio.Task[Any]]) -> None:
         await super()._monitor_side_tasks(side_tasks)
         self.failed = True
 
     async def _update_heartbeat(self) -> None:
-        """Give a sign of life, and look for workers that give none."""
         while True:
             try:
                 await self._give_sign_of_life()
-                if lost := await self._runs.take_back():
-                    logger.warning("Jobs of a lost worker are queued again: %s", lost)
-                    self._look_for_jobs()
             except ConnectorException as exc:
                 logger.warning("No heartbeat: %s", exc.__cause__ or exc)
             await asyncio.sleep(self.update_heartbeat_interval)
 
     async def _give_sign_of_life(self) -> None:
-        begun = Lease.now()
-        connector = self.app.connector
-        if not await connector.execute_query_all_async(HEARTBEAT, worker_id=self.worker_id):
+        lease, begun = self._runs.lease, Lease.now()
+        if not await self._query(HEARTBEAT, worker_id=self.worker_id):
             # Others have given this worker up. They have its jobs, or will have.
-            self.worker_id = await self.app.job_manager.register_worker()
-        self._runs.lease.renew(begun)
+            old, self.worker_id = self.worker_id, await self.app.job_manager.register_worker()
+            logger.warning("Worker %s was given up, and goes on as %s.", old, self.worker_id)
+        if was_over := lease.is_over:
+            await self._lose_what_others_have()
+        lease.renew(begun)
+        if was_over:
+            self._look_for_jobs()
+
+    async def _lose_what_others_have(self) -> None:
+        """After silence: stop the runs whose jobs are not this worker's any more."""
+        jobs = {context.job.id: context.job for context in self._running_jobs.values()}
+        kept = await self._query(KEPT_JOBS, worker_id=self.worker_id, job_ids=list(jobs))
+        for job_id in jobs.keys() - {row["id"] for row in kept}:
+            if "run_id" in jobs[job_id].task_kwargs:
+                self._runs.lose(UUID(str(jobs[job_id].task_kwargs["run_id"])))
+
+    async def _take_back_lost_jobs(self) -> None:
+        while True:
+            try:
+                if lost := await self._runs.take_back():
+                    logger.warning("Jobs of a lost worker are queued again: %s", lost)
+                    self._look_for_jobs()
+            except DatabaseError as exc:
+                logger.warning("Jobs of lost workers cannot be taken back now: %s", exc)
+            await asyncio.sleep(self.update_heartbeat_interval)
 
     async def _handle_notification(self, *, channel: str, notification: jobs.Notification) -> None:
         self._called = True
@@ -118,10 +150,8 @@ class QueueWorker(worker.Worker):
                 "status": jobs.Status.TODO.value if retry_decision else status.value,
                 "retry_at": retry_decision and retry_decision.retry_at,
             }
-        ended = await self.app.connector.execute_query_all_async(
-            statement, job_id=job.id, worker_id=job.worker_id, **values
-        )
-        if not ended:
+        # A job that nobody ends would hold up its thread as long as this worker lives.
+        if not await persistently(self._query, statement, job_id=job.id, worker_id=job.worker_id, **values):
             logger.warning("Job %s is not this worker's any more.", job.id)
         self._job_ids_to_abort.pop(job.id or 0, None)
         if job.lock:
@@ -134,4 +164,11 @@ class QueueWorker(worker.Worker):
     async def _shutdown(self, side_tasks: list[asyncio.Task[Any]]) -> None:
         if self.wait:  # else it has found no more jobs, and those it has shall end
             self._runs.drain()
+        if self._running_jobs:
+            # With the side tasks still there: signs of life are given, and who cancels a run is heard.
+            await asyncio.wait(self._running_jobs, timeout=self.shutdown_graceful_timeout)
+            self.shutdown_graceful_timeout = 0
         await super()._shutdown(side_tasks)
+
+    async def _query(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        return await self.app.connector.execute_query_all_async(statement, **values)

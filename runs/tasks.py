@@ -8,7 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import httpx
-from django.db import InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.utils import timezone
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, RetryStrategy, builtin_tasks
 from procrastinate.contrib.django import app
@@ -36,7 +36,8 @@ class BackToTheQueue(BaseRetryStrategy):
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if isinstance(exception, (HandedBack, asyncio.CancelledError)):
             return RetryDecision()
-        if isinstance(exception, (WrongWorker, OperationalError, InterfaceError)):
+        # An IntegrityError: the thread's other run, whose job was lost, has not yet been recovered.
+        if isinstance(exception, (WrongWorker, OperationalError, InterfaceError, IntegrityError)):
             return RetryDecision(retry_in={"seconds": 1})
         return None
 

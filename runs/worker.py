@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 import psycopg
 from asgiref.sync import sync_to_async
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.utils import timezone
 from langchain_core.runnables import RunnableConfig
 from langgraph.pregel import Pregel
 from langgraph.store.base import BaseStore
-from procrastinate import JobContext
+from procrastinate import JobContext, signals
 from procrastinate.contrib.django import app, procrastinate_app
 from procrastinate.contrib.django.db_cleanup import close_db_connections
 from procrastinate.exceptions import ConnectorException
@@ -30,17 +31,26 @@ from assistants.store import open_store
 from runs import jobs, metrics
 from runs.checkpoints import RunSaver
 from runs.conf import conf
-from runs.connections import DatabaseThreads, QueueConnector, close_all, direct, drop_dead, is_dead, pooled
+from runs.connections import (
+    RECONNECT_SECONDS,
+    DatabaseThreads,
+    QueueConnector,
+    direct,
+    drop_dead,
+    is_dead,
+    persistently,
+    pooled,
+)
 from runs.events.writer import EventWriter
 from runs.exceptions import HandedBack, RunLost
 from runs.execution import Execution
 from runs.lease import Lease
 from runs.models import Run
+from runs.node_threads import NodeExecutor
 from runs.queue import QueueWorker
+from threads.state import Outcome
 
 logger = logging.getLogger(__name__)
-
-RECONNECT_SECONDS = 1
 
 # In which models' verbs are called, each on a connection of its own.
 DATABASE_THREADS = 4
@@ -67,6 +77,7 @@ class Worker:
         self._graphs: dict[str, Pregel] = {}
         self._executions: dict[UUID, Execution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
 
     async def execute(self, run_id: UUID) -> None:
         """One attempt of the run, from claiming it to its end.
@@ -77,12 +88,15 @@ class Worker:
         if run is None:
             return
         execution = self._executions[run_id] = Execution(run, self.events, self.lease)
+        if self._draining:
+            execution.drain()
         try:
             await self._carry_out(execution)
         except RunLost:
             logger.warning("Run %s is not this worker's any more.", run_id, extra={"run_id": str(run_id)})
         finally:
-            del self._executions[run_id]
+            if self._executions.get(run_id) is execution:  # and not the attempt that has replaced it
+                del self._executions[run_id]
 
     async def _carry_out(self, execution: Execution) -> None:
         run = execution.run
@@ -92,9 +106,16 @@ class Worker:
             await self.events.flush()  # before another worker counts where the log ends
             await self._persistently(run.release)
             raise HandedBack from exc
-        finish = partial(run.finish, seq=execution.seq + 1, usage=execution.usage.total)
-        await self._persistently(finish, *end)
+        try:
+            await self._finish(execution, *end)
+        except DatabaseError as exc:
+            logger.exception("What run %s has left cannot be stored.", run.pk, extra={"run_id": str(run.pk)})
+            await self._finish(execution, *execution.failed(exc))
         metrics.observe_duration(run.started_at)
+
+    async def _finish(self, execution: Execution, status: Run.Status, outcome: Outcome | None) -> None:
+        seq, usage = execution.seq + 1, execution.usage.total
+        await self._persistently(partial(execution.run.finish, status, outcome, seq=seq, usage=usage))
 
     def look_at(self, run_id: UUID) -> None:
         """Somebody has asked for an end of the run: find out which, and bring it about."""
@@ -112,19 +133,20 @@ class Worker:
         if action != execution.stopping:
             execution.stop(action)
 
-    def drain(self) -> None:
-        """Let every run stop at the end of its current step, and be handed back."""
-        for execution in self._executions.values():
+    def lose(self, run_id: UUID) -> None:
+        """Others have the run: let go of it."""
+        if run_id in self._executions:
+            self._executions[run_id].lose()
+
+    def drain(self, draining: bool = True) -> None:
+        """Let every run stop at the end of its current step, and be handed back. Or no more from now on."""
+        self._draining = draining
+        for execution in self._executions.values() if draining else ():
             execution.drain()
 
     async def _persistently(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a verb that a second call does no harm, until the database has answered."""
-        while True:
-            try:
-                return await self._database.call(verb, *args, **kwargs)
-            except (OperationalError, InterfaceError) as exc:
-                logger.warning("The database cannot be reached, trying again: %s", exc)
-                await asyncio.sleep(RECONNECT_SECONDS)
+        return await persistently(partial(self._database.call, verb, *args, **kwargs))
 
     async def take_back(self) -> list[int]:
         """Queue the runs of lost workers again; returns their jobs."""
@@ -132,15 +154,16 @@ class Worker:
 
     async def _claim(self, run_id: UUID) -> Run | None:
         """Claim the run; if that fails, or this is cancelled meanwhile, give back what was claimed."""
-        claiming = asyncio.ensure_future(self._database.call(Run.objects.claim, run_id))
+        now = timezone.now()
+        claiming = asyncio.ensure_future(self._database.call(Run.objects.claim, run_id, now))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
             await asyncio.wait([claiming])
-            await self._persistently(Run.objects.unclaim, run_id)
+            await self._persistently(Run.objects.unclaim, run_id, now)
             raise
         except (OperationalError, InterfaceError):  # it may have been claimed all the same
-            await self._persistently(Run.objects.unclaim, run_id)
+            await self._persistently(Run.objects.unclaim, run_id, now)
             raise
 
     async def _graph(self, graph_id: str, config: RunnableConfig) -> Pregel:
@@ -174,17 +197,47 @@ async def opened() -> AsyncIterator[Worker]:
                     with metrics.POOL.watching(pool):
                         yield Worker(pool, store, events, database)
     finally:
-        await asyncio.to_thread(database.close)
+        # Not in a node's thread: they may all be taken.
+        await asyncio.get_running_loop().run_in_executor(ThreadPoolExecutor(1, "closing"), database.close)
 
 
-async def work(worker: Worker, *, wait: bool = True, install_signal_handlers: bool = True) -> None:
-    """Execute jobs until stopped, whatever the database does; with ``wait=False`` until there is none."""
+async def work(worker: Worker, *, wait: bool = True, on_stop: Callable[[], None] | None = None) -> None:
+    """Execute jobs until stopped, whatever the database does; with ``wait=False`` until there is none.
+
+    With ``on_stop``, which is then called, SIGINT and SIGTERM stop it; a second one ends the process.
+    """
     app.perform_import_paths()
+    queue_worker = _queue_worker(worker, wait)
+    stopping = False
+
+    def stop() -> None:
+        nonlocal stopping
+        stopping = True
+        queue_worker.stop()
+        if on_stop is not None:
+            on_stop()
+
+    with nullcontext() if on_stop is None else signals.on_stop(stop):
+        while not stopping:
+            worker.drain(False)
+            try:
+                await queue_worker.run()
+            except ConnectorException as exc:
+                logger.warning("The queue cannot be reached: %s", exc.__cause__ or exc)
+            else:
+                if not queue_worker.failed:
+                    return
+            if not stopping:
+                await asyncio.sleep(RECONNECT_SECONDS)
+            queue_worker = _queue_worker(worker, wait)
+
+
+def _queue_worker(worker: Worker, wait: bool) -> QueueWorker:
     options: dict[str, Any] = {
         **app.worker_defaults,
         "concurrency": conf.SKEINO_WORKER_CONCURRENCY,
         "wait": wait,
-        "install_signal_handlers": install_signal_handlers,
+        "install_signal_handlers": False,
         # Notifications start jobs at once; this is for those that wait for their time.
         "fetch_job_polling_interval": conf.SKEINO_QUEUE_POLL_SECONDS,
         "shutdown_graceful_timeout": conf.SKEINO_WORKER_SHUTDOWN_SECONDS,
@@ -196,16 +249,7 @@ async def work(worker: Worker, *, wait: bool = True, install_signal_handlers: bo
         # In place of procrastinate's two, of which the asynchronous one takes two hops a run.
         "task_middleware": [close_db_connections, _drop_dead_connections],
     }
-    while True:
-        queue_worker = QueueWorker(procrastinate_app.current_app, **options)
-        try:
-            await queue_worker.run()
-        except ConnectorException as exc:
-            logger.warning("The queue cannot be reached, trying again: %s", exc.__cause__ or exc)
-        else:
-            if not queue_worker.failed:
-                return
-        await asyncio.sleep(RECONNECT_SECONDS)
+    return QueueWorker(procrastinate_app.current_app, **options)
 
 
 async def _drop_dead_connections(call_next: AsyncCallNext, context: JobContext, worker: QueueWorker) -> Any:
@@ -214,23 +258,6 @@ async def _drop_dead_connections(call_next: AsyncCallNext, context: JobContext, 
     return await call_next()
 
 
-class NodeExecutor(ThreadPoolExecutor):
-    """The threads of synchronous nodes and tools. After each call, their database connections are closed.
-
-    Django closes connections at the end of a request; a worker's threads see none and would keep one each.
-    """
-
-    def __init__(self, max_workers: int) -> None:
-        super().__init__(max_workers, "node")
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        def call() -> T:
-            try:
-                return fn(*args, **kwargs)
-            finally:
-                close_all()
-
-        return super().submit(call)
 
 
 async def _check(connection: AsyncConnection[Any]) -> None:

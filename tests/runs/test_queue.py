@@ -1,0 +1,228 @@
+"""The queue's rows: who may end a job, and what becomes of those of lost workers."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import ConnectorException
+from procrastinate.psycopg_connector import PsycopgConnector
+from pytest_django import Settings
+
+from runs import jobs
+from runs.models import Run
+from runs.querysets import RECOVERY_AGE
+from tests.runs.engine import asubmit, at_once, ended, submit, working
+from tests.runs.told import Folder
+
+pytestmark = pytest.mark.usefixtures("engine_db")
+
+SILENCE = 30.0
+
+
+def query(statement: str, *parameters: Any) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def worker(*, silent: float = 0) -> int:
+    """The id of a worker that has been silent for so many seconds."""
+    [[worker_id]] = query(
+        "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - make_interval(secs => %s))"
+        " RETURNING id",
+        silent,
+    )
+    return int(worker_id)
+
+
+def taken_by(worker_id: int | None, run: Run | None = None, *, claim: bool = True) -> Run:
+    """A run whose job that worker has; None is a worker that is registered no more."""
+    run = run or submit()
+    query(
+        "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s WHERE id = %s", worker_id, run.job_id
+    )
+    if claim:
+        Run.objects.claim(run.pk)
+    return run
+
+
+def job(run: Run) -> tuple[str, int | None, bool, int]:
+    found = ProcrastinateJob.objects.get(pk=run.job_id)
+    return found.status, found.worker_id, found.abort_requested, found.attempts
+
+
+def standing(run: Run) -> tuple[str, int]:
+    return Run.objects.values_list("status", "lost").get(pk=run.pk)
+
+
+# --- taking back ---
+
+
+def test_the_jobs_of_silent_and_of_unknown_workers_are_taken_back() -> None:
+    runs = [taken_by(worker(silent=SILENCE + 1)), taken_by(None)]
+    assert jobs.take_back(SILENCE) == [run.job_id for run in runs]
+    for run in runs:
+        assert job(run) == ("todo", None, False, 1)
+        assert standing(run) == ("pending", 1)
+
+
+def test_the_jobs_of_living_workers_are_left_alone() -> None:
+    run = taken_by(worker(silent=SILENCE - 5))
+    assert jobs.take_back(SILENCE) == []
+    assert (job(run)[0], standing(run)) == ("doing", ("running", 0))
+
+
+def test_a_run_that_was_not_yet_claimed_was_not_lost() -> None:
+    run = taken_by(None, claim=False)
+    assert jobs.take_back(SILENCE) == [run.job_id]
+    assert standing(run) == ("pending", 0)
+
+
+def test_a_run_that_had_ended_stays_so() -> None:
+    run = taken_by(None)
+    Run.objects.get(pk=run.pk).finish(Run.Status.SUCCESS, None, seq=1)
+    assert jobs.take_back(SILENCE) == [run.job_id]
+    assert standing(run) == ("success", 0)
+    assert Run.objects.claim(run.pk) is None
+
+
+def test_a_request_to_abort_goes_with_the_worker_and_stays_with_the_run() -> None:
+    run = taken_by(None)
+    run.cancel()
+    assert job(run)[2]
+    jobs.take_back(SILENCE)
+    assert job(run) == ("todo", None, False, 1)
+    assert Run.objects.get(pk=run.pk).cancel_action == "interrupt"
+
+
+def test_a_job_that_was_taken_back_is_first_in_its_line() -> None:
+    first = taken_by(None)
+    second = submit(thread=first.thread)
+    jobs.take_back(SILENCE)
+    [[fetched]] = query("SELECT id FROM procrastinate_fetch_job_v2(NULL, %s)", worker())
+    assert fetched == first.job_id < second.job_id
+
+
+def test_of_many_who_find_a_job_lost_one_takes_it_back() -> None:
+    for _ in range(5):
+        runs = [taken_by(None) for _ in range(4)]
+        results = at_once(*[partial(jobs.take_back, SILENCE)] * 4)
+        assert sorted(chain(*results)) == [run.job_id for run in runs]
+        assert [standing(run) for run in runs] == [("pending", 1)] * 4
+        query("DELETE FROM procrastinate_jobs")
+
+
+def periodic(status: str, worker_id: int | None = None) -> int:
+    [[job_id]] = query(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock, status, worker_id)"
+        " VALUES ('default', 'runs.recover', 'runs.recover', %s, %s) RETURNING id",
+        status,
+        worker_id,
+    )
+    return int(job_id)
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+def test_a_periodic_job_that_was_lost_does_not_hold_up_the_runs(waiting: bool) -> None:
+    """Of its kind only one may wait: the next one does, or another that was lost."""
+    lost = [periodic("doing"), periodic("doing")]
+    if waiting:
+        lost.append(periodic("todo"))
+    run = taken_by(None)
+    assert set(jobs.take_back(SILENCE)) == {*lost[:2], run.job_id}
+    assert standing(run) == ("pending", 1)
+    found = dict(ProcrastinateJob.objects.filter(pk__in=lost).values_list("pk", "status"))
+    assert [found[job_id] for job_id in lost] == ["aborted"] * (len(lost) - 1) + ["todo"]
+
+
+# --- stopping ---
+
+
+def test_a_waiting_job_is_deleted_and_a_worker_is_told() -> None:
+    waiting, working_on = submit(), taken_by(worker())
+    jobs.stop(waiting.job_id)
+    jobs.stop(working_on.job_id)
+    jobs.stop(0)
+    assert not ProcrastinateJob.objects.filter(pk=waiting.job_id).exists()
+    assert job(working_on)[2]
+
+
+# --- runs without a job ---
+
+
+@pytest.mark.parametrize("ending", ["deleted", "failed", "aborted", "cancelled", "succeeded"])
+def test_active_runs_whose_job_is_gone_or_has_ended_are_found(ending: str) -> None:
+    run, other = taken_by(worker()), submit()
+    if ending == "deleted":
+        query("DELETE FROM procrastinate_jobs WHERE id = %s", run.job_id)
+    else:
+        query("UPDATE procrastinate_jobs SET status = %s WHERE id = %s", ending, run.job_id)
+    assert jobs.without_job(older_than=RECOVERY_AGE) == []
+    assert not jobs.is_alive(run.job_id)
+    Run.objects.update(updated_at=run.created_at - 2 * RECOVERY_AGE)
+    assert jobs.without_job(older_than=RECOVERY_AGE) == [run.pk]
+    assert jobs.is_alive(other.job_id)
+
+
+# --- ending ---
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("node", ["second", "fails"])
+async def test_a_worker_ends_no_job_that_another_has(tmp_path: Path, node: str) -> None:
+    """It would let the thread's next run begin beside the other's."""
+    graph = {"second": "two_steps", "fails": "failing_late"}[node]
+    with Folder(tmp_path) as folder:
+        run = await asubmit(graph, input=folder.input)
+        async with working():
+            await folder.await_line("first")
+            other = await sync_to_async(worker)()
+            await sync_to_async(taken_by)(other, run, claim=False)
+            folder.open("gate")
+            await ended(run)
+            await asyncio.sleep(0.2)
+            assert (await sync_to_async(job)(run))[:2] == ("doing", other)
+
+
+@pytest.mark.usefixtures("engine")
+async def test_a_job_is_ended_though_the_database_is_away_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that nobody ended would hold up its thread as long as the worker lives."""
+    first = await asubmit("slow", input={"text": "0"})
+    execute, failures = PsycopgConnector.execute_query_all_async, iter([1])
+
+    async def fail_once(self: Any, query: str, **arguments: Any) -> Any:
+        if "DELETE FROM procrastinate_jobs" in query and arguments["job_id"] == first.job_id:
+            for _ in failures:
+                raise ConnectorException from psycopg.OperationalError("the connection is lost")
+        return await execute(self, query, **arguments)
+
+    monkeypatch.setattr(PsycopgConnector, "execute_query_all_async", fail_once)
+    second = await asubmit("slow", thread=first.thread, input={"text": "0"})
+    async with working():
+        await ended(second, seconds=5)
+    assert (await Run.objects.aget(pk=second.pk)).status == "success"
+
+
+@pytest.mark.usefixtures("engine")
+async def test_a_worker_goes_on_though_jobs_cannot_be_taken_back(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SKEINO_HEARTBEAT_SECONDS = 0.6
+    monkeypatch.setattr(jobs, "TAKE_BACK", "SELECT 1 / (%s::int * 0)")
+    with Folder(tmp_path) as folder:
+        run = await asubmit("two_steps", input=folder.input)
+        async with working():
+            await folder.await_line("second")
+            await asyncio.sleep(0.6)
+            folder.open("gate")
+            await ended(run)
+    assert [(run.status, run.attempt) async for run in Run.objects.all()] == [("success", 1)]
