@@ -1,17 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -20,13 +14,12 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from runs import worker
-from runs.events.reader import wait_for_end
 from runs.models import Run
 from runs.querysets import RunQuerySet
 from tests.graphs import factories
-from tests.live import ROOT, TEST_GRAPHS
 from tests.runs.api import human
-from tests.runs.engine import asubmit, new_thread, submit, work_off, work_off_by, working
+from tests.runs.engine import asubmit, ended, new_thread, submit, work_off, work_off_by, working
+from tests.runs.processes import IMPATIENT, worker_process
 from tests.runs.told import Folder
 from threads.models import Thread
 
@@ -43,10 +36,6 @@ def open_connections() -> int:
 
 async def statuses() -> Counter[str]:
     return Counter([status async for status in Run.objects.values_list("status", flat=True)])
-
-
-async def ended(*runs: Run, seconds: float = 20) -> None:
-    await asyncio.wait_for(asyncio.gather(*(wait_for_end(run.pk) for run in runs)), seconds)
 
 
 # --- order ---
@@ -227,23 +216,6 @@ def terminate_all(*, but: int) -> None:
         )
 
 
-@contextmanager
-def worker_process(**environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A real worker on the test database."""
-    database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
-    environment |= {"DATABASE_URL": database.geturl(), "LANGGRAPH_JSON": str(TEST_GRAPHS)}
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "worker"], cwd=ROOT, env=os.environ | environment
-    )
-    try:
-        yield process
-        process.terminate()
-        process.wait(20)
-    finally:
-        process.kill()
-        process.wait()
-
-
 async def test_a_signal_hands_a_run_back_and_another_worker_finishes_it(tmp_path: Path) -> None:
     with Folder(tmp_path) as folder:
         run = await asubmit("two_steps", input=folder.input)
@@ -273,13 +245,12 @@ async def test_a_stopping_worker_lets_a_short_run_end(tmp_path: Path) -> None:
 
 
 async def test_a_killed_workers_run_is_finished_by_another(tmp_path: Path) -> None:
-    impatient = {"DJANGO_SETTINGS_MODULE": "tests.runs.impatient_settings"}
     with Folder(tmp_path) as folder:
         run = await asubmit("two_steps", input=folder.input, durability="sync")
-        with worker_process(**impatient) as first:
+        with worker_process(**IMPATIENT) as first:
             await folder.await_line("second")
             first.kill()
-        with worker_process(**impatient):
+        with worker_process(**IMPATIENT):
             await folder.await_line("second", times=2)
             folder.open("gate")
             await ended(run)

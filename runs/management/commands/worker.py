@@ -14,6 +14,10 @@ from assistants.graphs import GraphLoadError, registry
 from assistants.langgraph_json import LanggraphJsonError
 from runs import worker
 from runs.conf import conf
+from runs.deadline import Deadline
+
+# To hand runs back once their nodes have been cancelled, and to close what is open.
+CLOSE_SECONDS = 2.0
 
 
 class Command(BaseCommand):
@@ -24,15 +28,23 @@ class Command(BaseCommand):
             registry.load_all()
         except (GraphLoadError, LanggraphJsonError) as exc:
             raise CommandError(str(exc)) from exc
+        self._deadline = Deadline()
         with _metrics_served(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._work())
+            reason = "All runs were handed back. Nodes that go on all the same end with the process."
+            self._deadline.set(CLOSE_SECONDS, status=0, reason=reason)
 
     async def _work(self) -> None:
         async with worker.opened() as opened:
             # What is loaded by now stays: keep it out of full collections, which pause every run.
             gc.collect()
             gc.freeze()
-            await worker.work(opened)
+            await worker.work(opened, on_stop=self._on_stop)
+
+    def _on_stop(self) -> None:
+        seconds = conf.SKEINO_WORKER_SHUTDOWN_SECONDS + conf.SKEINO_CANCEL_SECONDS + CLOSE_SECONDS
+        reason = "The worker could not stop in time. Others will take back the runs that it has."
+        self._deadline.set(seconds, status=1, reason=reason)
 
 
 @contextmanager
