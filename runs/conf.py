@@ -32,7 +32,7 @@ class Settings:
     @property
     def SKEINO_WORKER_SHUTDOWN_SECONDS(self) -> float:
         """How long a stopping worker lets its runs' current steps go on before it cancels them."""
-        return getattr(settings, "SKEINO_WORKER_SHUTDOWN_SECONDS", 3.0)
+        return getattr(settings, "SKEINO_WORKER_SHUTDOWN_SECONDS", 10.0)
 
     @property
     def SKEINO_BUSY(self) -> Literal["conflict", "platform"]:
@@ -85,7 +85,7 @@ class Settings:
     @property
     def SKEINO_CANCEL_SECONDS(self) -> PositiveFloat:
         """How long a worker waits for a cancelled run's nodes to give up before it goes on without them."""
-        return getattr(settings, "SKEINO_CANCEL_SECONDS", 2.0)
+        return getattr(settings, "SKEINO_CANCEL_SECONDS", 5.0)
 
     @property
     def SKEINO_HEARTBEAT_SECONDS(self) -> PositiveFloat:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -13,13 +12,16 @@ from assistants.models import Assistant
 from runs import jobs, metrics
 from runs.events import END, notify
 from runs.exceptions import RunLost, RunNotRetryable
-from runs.querysets import RunEventQuerySet, RunQuerySet
-from runs.undo import WriteBefore, undo  # noqa: F401  (Django looks for models here)
+from runs.log import RunEvent
+from runs.querysets import RunQuerySet
+from runs.undo import WriteBefore, undo
 from threads import state
 from threads.encoding import encode, encode_for_jsonb
 from threads.fields import JSONField
 from threads.models import Thread
 from threads.state import Outcome
+
+__all__ = ["Run", "RunEvent", "WriteBefore"]  # Django looks for models here
 
 CANCELLED = {"error": "UserInterrupt", "message": "User interrupted the run"}
 ROLLED_BACK = {"error": "UserRollback", "message": "User rolled the run back"}
@@ -280,28 +282,3 @@ class Run(models.Model):
         notify([self.pk])
         if self.kwargs.get("webhook"):
             jobs.deliver_webhook(self.pk)
-
-
-class RunEvent(models.Model):
-    """One event of a run's stream: its log, written once by the worker, read by every follower.
-
-    ``data`` is the event's JSON text as clients receive it. ``seq`` counts from 1 without gaps. The last
-    event of a finished run is ``end``, which no client sees.
-    """
-
-    pk = models.CompositePrimaryKey("run_id", "seq")
-    run = models.ForeignKey(
-        Run, on_delete=models.DO_NOTHING, related_name="events", db_index=False, db_constraint=False
-    )
-    seq = models.PositiveIntegerField()
-    event = models.TextField()
-    data = models.TextField()
-    created_at = models.DateTimeField(db_default=Now())
-
-    objects = RunEventQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["run_id", "seq"]
-
-    def __str__(self) -> str:
-        return f"{self.run_id} {self.seq} {self.event}"

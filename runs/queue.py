@@ -162,7 +162,7 @@ class QueueWorker(worker.Worker):
         self._new_job_event.set()
 
     async def _shutdown(self, side_tasks: list[asyncio.Task[Any]]) -> None:
-        if self.wait:  # else it has found no more jobs, and those it has shall end
+        if self.wait:  # else what it has shall end
             self._runs.drain()
         if self._running_jobs:
             # With the side tasks still there: signs of life are given, and who cancels a run is heard.

@@ -240,7 +240,8 @@ def _queue_worker(worker: Worker, wait: bool) -> QueueWorker:
         "install_signal_handlers": False,
         # Notifications start jobs at once; this is for those that wait for their time.
         "fetch_job_polling_interval": conf.SKEINO_QUEUE_POLL_SECONDS,
-        "shutdown_graceful_timeout": conf.SKEINO_WORKER_SHUTDOWN_SECONDS,
+        # One that has found no more jobs lets those that it has end.
+        "shutdown_graceful_timeout": conf.SKEINO_WORKER_SHUTDOWN_SECONDS if wait else None,
         "update_heartbeat_interval": conf.SKEINO_HEARTBEAT_SECONDS / 3,
         "stalled_worker_timeout": conf.SKEINO_HEARTBEAT_SECONDS,
         "abort_job_polling_interval": conf.SKEINO_QUEUE_POLL_SECONDS,
@@ -256,8 +257,6 @@ async def _drop_dead_connections(call_next: AsyncCallNext, context: JobContext, 
     """For nodes that use the asynchronous ORM: it has one thread, and that keeps its connection."""
     await sync_to_async(drop_dead)()
     return await call_next()
-
-
 
 
 async def _check(connection: AsyncConnection[Any]) -> None:

@@ -112,9 +112,17 @@ def test_a_job_that_was_taken_back_is_first_in_its_line() -> None:
     assert fetched == first.job_id < second.job_id
 
 
+def test_a_silent_worker_goes_when_its_jobs_have_been_taken_back() -> None:
+    silent, living = worker(silent=SILENCE + 1), worker()
+    taken_by(silent)
+    jobs.take_back(SILENCE)
+    jobs.take_back(SILENCE)
+    assert query("SELECT id FROM procrastinate_workers") == [(living,)]
+
+
 def test_of_many_who_find_a_job_lost_one_takes_it_back() -> None:
     for _ in range(5):
-        runs = [taken_by(None) for _ in range(4)]
+        runs = [taken_by(worker(silent=3600)) for _ in range(4)]
         results = at_once(*[partial(jobs.take_back, SILENCE)] * 4)
         assert sorted(chain(*results)) == [run.job_id for run in runs]
         assert [standing(run) for run in runs] == [("pending", 1)] * 4
@@ -217,7 +225,7 @@ async def test_a_worker_goes_on_though_jobs_cannot_be_taken_back(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SKEINO_HEARTBEAT_SECONDS = 0.6
-    monkeypatch.setattr(jobs, "TAKE_BACK", "SELECT 1 / (%s::int * 0)")
+    monkeypatch.setattr(jobs, "TAKE_BACK", "SELECT 1 / (%(seconds)s::int * 0)")
     with Folder(tmp_path) as folder:
         run = await asubmit("two_steps", input=folder.input)
         async with working():
