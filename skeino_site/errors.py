@@ -28,7 +28,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         return None
     if isinstance(exc, exceptions.ValidationError):
         response.status_code = 422
-        response.data = {"detail": first_error(exc.detail), "errors": exc.detail}
+        errors = exc.detail if isinstance(exc.detail, dict) else {"non_field_errors": exc.detail}
+        response.data = {"detail": first_error(errors), "errors": errors}
     elif isinstance(exc, exceptions.ParseError):
         response.status_code = 422
     elif isinstance(exc, exceptions.MethodNotAllowed):

@@ -202,7 +202,10 @@ def test_a_batch_may_be_large(client: httpx.Client) -> None:
 def test_a_batch_has_a_size(client: httpx.Client, size: int) -> None:
     response = client.post("/runs/batch", json=[{"assistant_id": "slow"}] * size)
     assert response.status_code == 422
-    assert response.json()["detail"] == "A batch has 1 to 1000 runs."
+    assert response.json() == {
+        "detail": "A batch has 1 to 1000 runs.",
+        "errors": {"non_field_errors": ["A batch has 1 to 1000 runs."]},
+    }
 
 
 @pytest.mark.parametrize(
