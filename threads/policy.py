@@ -64,7 +64,7 @@ class ThreadPolicy:
         shares = ThreadShare.objects.filter(group__in=groups_of(user))
         if access == Access.RUN:
             shares = shares.filter(access=Access.RUN)
-        return Q(_IsAnyOf(F("pk"), ArraySubquery(shares.values("thread_id"))))
+        return Q(_IsAnyOf(F("pk"), ArraySubquery(shares.order_by().values("thread_id"))))
 
 
 class _IsAnyOf(Func):
