@@ -102,6 +102,8 @@ class Execution:
         self._halted.set()
 
     def failed(self, exc: Exception) -> End:
+        """The run's end if its result cannot be kept."""
+        self._values = None
         return self._failed(type(exc).__name__, str(exc))
 
     async def _wait(self, task: asyncio.Task[End], limit: float | None) -> bool:
@@ -156,7 +158,7 @@ class Execution:
             raise
         except Exception as exc:  # whatever a graph raises
             logger.warning("Run %s failed: %s", self.run.pk, exc, exc_info=exc, extra=self._log_fields())
-            return self.failed(exc)
+            return self._failed(type(exc).__name__, str(exc))
 
     async def _build(self, build: Callable[[RunnableConfig], Awaitable[Pregel]]) -> None:
         self.config = run_config(self.run, self.usage)

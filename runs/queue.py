@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from procrastinate import job_context, jobs, worker
 from procrastinate.exceptions import ConnectorException
 from procrastinate.retry import RetryDecision
 
-from runs.connections import persistently
+from runs.connections import RECONNECT_SECONDS, persistently
 from runs.lease import Lease
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class QueueWorker(worker.Worker):
         self._runs = runs
 
     _called = False
+    _takes_back_at = 0.0
 
     # Whether it stopped by itself, because the database could not be reached.
     failed = False
@@ -76,23 +78,34 @@ class QueueWorker(worker.Worker):
         # Without a lease a run would be handed back as soon as it is begun.
         while self._called and not self._stop_event.is_set() and not self._runs.lease.is_over:
             self._called = False
-            await super()._fetch_and_process_jobs()
+            try:
+                await super()._fetch_and_process_jobs()
+            except ConnectorException as exc:
+                logger.warning("Jobs cannot be fetched now: %s", exc.__cause__ or exc)
 
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
-        # On its own, so that a lock it waits for delays no heartbeat.
-        taking_back = asyncio.create_task(self._take_back_lost_jobs(), name="take_back_lost_jobs")
-        return [*super()._start_side_tasks(), taking_back]
+        # Taking back is done apart, so that a lock it waits for delays no heartbeat.
+        side_work = {
+            "update_heartbeats": self._update_heartbeat,
+            "take_back_lost_jobs": self._take_back_lost_jobs,
+            "poll_jobs_to_abort": self._poll_jobs_to_abort,
+            "deferrer": self._periodic_deferrer,
+            "listener": self._listen,
+        }
+        return [asyncio.create_task(_kept_going(work), name=name) for name, work in side_work.items()]
 
     async def _monitor_side_tasks(self, side_tasks: list[asyncio.Task[Any]]) -> None:
         await super()._monitor_side_tasks(side_tasks)
         self.failed = True
 
+    async def _listen(self) -> None:
+        await self.app.job_manager.listen_for_jobs(
+            on_notification=self._handle_notification, queues=self.queues
+        )
+
     async def _update_heartbeat(self) -> None:
         while True:
-            try:
-                await self._give_sign_of_life()
-            except ConnectorException as exc:
-                logger.warning("No heartbeat: %s", exc.__cause__ or exc)
+            await self._give_sign_of_life()
             await asyncio.sleep(self.update_heartbeat_interval)
 
     async def _give_sign_of_life(self) -> None:
@@ -103,6 +116,8 @@ class QueueWorker(worker.Worker):
             logger.warning("Worker %s was given up, and goes on as %s.", old, self.worker_id)
         if was_over := lease.is_over:
             await self._lose_what_others_have()
+            # If the database was away, others were as silent, and are about to say that they live.
+            self._takes_back_at = Lease.now() + self.update_heartbeat_interval
         lease.renew(begun)
         if was_over:
             self._look_for_jobs()
@@ -117,12 +132,10 @@ class QueueWorker(worker.Worker):
 
     async def _take_back_lost_jobs(self) -> None:
         while True:
-            try:
-                if lost := await self._runs.take_back():
-                    logger.warning("Jobs of a lost worker are queued again: %s", lost)
-                    self._look_for_jobs()
-            except DatabaseError as exc:
-                logger.warning("Jobs of lost workers cannot be taken back now: %s", exc)
+            is_due = not self._runs.lease.is_over and Lease.now() >= self._takes_back_at
+            if is_due and (lost := await self._runs.take_back()):
+                logger.warning("Jobs of a lost worker are queued again: %s", lost)
+                self._look_for_jobs()
             await asyncio.sleep(self.update_heartbeat_interval)
 
     async def _handle_notification(self, *, channel: str, notification: jobs.Notification) -> None:
@@ -172,3 +185,13 @@ class QueueWorker(worker.Worker):
 
     async def _query(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         return await self.app.connector.execute_query_all_async(statement, **values)
+
+
+async def _kept_going(work: Callable[[], Awaitable[None]]) -> None:
+    """Do it again as long as the database cannot be reached. What is missed by then is polled for."""
+    while True:
+        try:
+            return await work()
+        except (ConnectorException, DatabaseError, InterfaceError) as exc:
+            logger.warning("The database cannot be reached, trying again: %s", exc.__cause__ or exc)
+            await asyncio.sleep(RECONNECT_SECONDS)

@@ -45,10 +45,20 @@ class BackToTheQueue(BaseRetryStrategy):
 @app.task(name=jobs.EXECUTE, pass_context=True, retry=BackToTheQueue())
 async def execute(context: JobContext, *, run_id: str) -> None:
     """Execute a run. Does nothing if it is gone or no longer pending."""
+    await _worker(context).execute(UUID(run_id))
+
+
+@app.task(name=jobs.START, pass_context=True, retry=BackToTheQueue())
+async def start(context: JobContext, *, run_id: str) -> None:
+    """Let a run that was asked for later enter its thread's line."""
+    await _worker(context).start(UUID(run_id))
+
+
+def _worker(context: JobContext) -> Worker:
     worker: Worker | None = context.additional_context.get("worker")
     if worker is None:
         raise WrongWorker(WrongWorker.__doc__)
-    await worker.execute(UUID(run_id))
+    return worker
 
 
 @app.periodic(cron="* * * * *")
@@ -80,15 +90,13 @@ async def remove_old_jobs(context: JobContext, timestamp: int) -> None:
     )
 
 
-@app.task(name=jobs.START)
-def start(*, run_id: str) -> None:
-    """Let a run that was asked for later enter its thread's line."""
-    Run.objects.enqueue(UUID(run_id))
-
-
 @app.task(
     name=jobs.DELIVER_WEBHOOK,
-    retry=RetryStrategy(max_attempts=6, exponential_wait=4, retry_exceptions=[httpx.HTTPError]),
+    retry=RetryStrategy(
+        max_attempts=6,
+        exponential_wait=4,
+        retry_exceptions=[httpx.HTTPError, OperationalError, InterfaceError],
+    ),
 )
 def deliver_webhook(*, run_id: str) -> None:
     """Tell the run's webhook that it has ended; over some twenty minutes if need be."""

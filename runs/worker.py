@@ -98,6 +98,10 @@ class Worker:
             if self._executions.get(run_id) is execution:  # and not the attempt that has replaced it
                 del self._executions[run_id]
 
+    async def start(self, run_id: UUID) -> None:
+        """See ``Run.objects.enqueue``. Not in a node's thread: they may all be taken."""
+        await self._database.call(Run.objects.enqueue, run_id)
+
     async def _carry_out(self, execution: Execution) -> None:
         run = execution.run
         try:
@@ -253,9 +257,17 @@ def _queue_worker(worker: Worker, wait: bool) -> QueueWorker:
     return QueueWorker(procrastinate_app.current_app, **options)
 
 
+_dropping: set[asyncio.Task[None]] = set()
+
+
 async def _drop_dead_connections(call_next: AsyncCallNext, context: JobContext, worker: QueueWorker) -> Any:
-    """For nodes that use the asynchronous ORM: it has one thread, and that keeps its connection."""
-    await sync_to_async(drop_dead)()
+    """For nodes that use the asynchronous ORM: it has one thread, and that keeps its connection.
+
+    Not waited for: the thread does one thing after another, and a node may keep it for long.
+    """
+    task = asyncio.create_task(sync_to_async(drop_dead)())
+    _dropping.add(task)
+    task.add_done_callback(_dropping.discard)
     return await call_next()
 
 

@@ -191,6 +191,7 @@ class _Reader:
 
     def end_streams(self) -> None:
         self.is_closing = True
+        self._listening.set()  # for those who wait to be subscribed while the database is away
         for follower in self._wanting():
             if follower.delivered and not follower.delivered.done():
                 follower.delivered.set_result(None)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
+from asgiref.sync import sync_to_async
 from langgraph.channels import DeltaChannel
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
@@ -102,6 +103,11 @@ def sleep(state: Told) -> Told:
     return {"done": ["slept"]}
 
 
+async def block(state: Told) -> Told:
+    """Keep the thread of the asynchronous ORM, of which there is one."""
+    return await sync_to_async(sleep)(state)
+
+
 def listen(state: Told, runtime: Runtime) -> Told:
     """Go on until told to stop."""
     note(state, "listen")
@@ -185,5 +191,6 @@ tidy = chain(first, clean_up)
 stubborn = chain(first, be_stubborn, third)
 self_cancelling = chain(first, cancel_itself)
 sleeping = chain(first, sleep)
+blocking = chain(block)
 listening = chain(listen, third)
 shouting = chain(first, shout)

@@ -166,6 +166,12 @@ async def test_a_graph_that_cannot_be_built_is_an_error_of_the_run(settings: Set
     ]
 
 
+async def test_a_config_that_makes_no_sense_is_an_error_of_the_run() -> None:
+    assistant = await Assistant.objects.acreate(graph_id="echo", name="odd", config={"configurable": None})
+    run = await executed(str(assistant.pk), input=human("hi"))
+    assert (run.status, run.attempt, run.error["error"]) == ("error", 1, "TypeError")
+
+
 async def test_a_failed_run_keeps_the_state_it_had_reached(settings: Settings) -> None:
     run = await executed("fails", input={"text": "x"})
     assert run.thread.values == {"text": "x", "log": []}

@@ -123,9 +123,9 @@ async def test_a_worker_that_was_silent_lets_go_of_what_others_took(tmp_path: Pa
         run = await asubmit("three_steps", input=folder.input)
         async with working() as worker:
             await folder.await_line("second")
+            end(worker.lease)
             assert run.job_id in await take_back_all()
             assert await attempts(run) == ("pending", 1, 1)
-            end(worker.lease)
             await folder.await_line("second", times=2)
             folder.open("gate")
             await ended(run)
@@ -157,8 +157,8 @@ async def test_nothing_that_a_lost_attempt_still_does_counts(tmp_path: Path, set
         run = await asubmit("stubborn", input=folder.input, stream_mode=["custom", "updates"])
         async with working() as worker:
             await folder.await_line("stubborn")
-            await take_back_all()
             end(worker.lease)
+            await take_back_all()
             await folder.await_line("ignored")
             await folder.await_line("stubborn", times=2)
             folder.open("gate")  # for both attempts at once
@@ -169,3 +169,22 @@ async def test_nothing_that_a_lost_attempt_still_does_counts(tmp_path: Path, set
     assert folder.lines.count("third") == 1
     assert (await athread_of(run)).values["done"] == ["first", "late", "third"]
     assert (await alog_of(run)).count("custom") == 1
+
+
+@pytest.mark.usefixtures("frequent")
+async def test_a_worker_that_was_silent_waits_before_it_takes_others_for_lost(tmp_path: Path) -> None:
+    """If the database was away, all were silent. The others are given as long as a heartbeat takes."""
+    with Folder(tmp_path) as folder:
+        run = await asubmit("two_steps", input=folder.input)
+        async with working() as other:
+            await folder.await_line("second")
+            async with working() as worker:
+                await asyncio.sleep(0.1)
+                for silent in (other, worker):
+                    end(silent.lease)
+                await execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+                while worker.lease.is_over or other.lease.is_over:
+                    await asyncio.sleep(0.01)
+                folder.open("gate")
+                await ended(run)
+    assert (await attempts(run))[::2] == ("success", 0)

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError, connection, transaction
@@ -144,6 +145,35 @@ async def test_a_run_whose_row_cannot_be_written_is_tried_again(
     assert await statuses() == {"success": 1}
 
 
+async def test_a_run_whose_result_cannot_be_stored_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even by a second try: it would be tried for ever."""
+    finish = Run.finish
+
+    def refuse(self: Run, status: Run.Status, outcome: Any, **options: Any) -> None:
+        if outcome.values is not None:
+            raise OperationalError("too large") from psycopg.errors.ProgramLimitExceeded("too large")
+        finish(self, status, outcome, **options)
+
+    monkeypatch.setattr(Run, "finish", refuse)
+    await asubmit("echo", input=human("hi"))
+    await work_off()
+    run = await Run.objects.select_related("thread").aget()
+    assert (run.status, run.error) == ("error", {"error": "OperationalError", "message": "too large"})
+    assert run.thread.status == "error"
+
+
+async def test_a_scheduled_run_begins_though_all_threads_are_taken_by_nodes(tmp_path: Path) -> None:
+    with Folder(tmp_path) as folder:
+        for _ in range(40):
+            await asubmit("sleeping", input=folder.input)
+        async with working():
+            await folder.await_line("sleep", times=32)
+            await ended(await asubmit("slow", input={"text": "0"}, after_seconds=0.1))
+            assert "awake" not in folder.lines
+            folder.open("gate")
+            await folder.await_line("awake", times=40)
+
+
 # --- graphs ---
 
 
@@ -264,3 +294,27 @@ async def test_an_idle_worker_survives_the_loss_of_its_connections(pytests_backe
         await sync_to_async(terminate_all)(but=pytests_backend)
         await ended(await asubmit("users", input={}), seconds=10)
     assert await statuses() == {"success": 2}
+
+
+async def test_a_run_goes_on_through_the_loss_of_its_workers_connections(
+    tmp_path: Path, pytests_backend: int
+) -> None:
+    """In the same attempt, though its step takes longer than a worker that stops would wait for it."""
+    with Folder(tmp_path) as folder, worker_process(**IMPATIENT):
+        run = await asubmit("three_steps", input=folder.input)
+        await folder.await_line("second")
+        await sync_to_async(terminate_all)(but=pytests_backend)
+        await asyncio.sleep(2)
+        folder.open("gate")
+        await ended(run)
+    found = await Run.objects.select_related("thread").aget(pk=run.pk)
+    assert (found.status, found.attempt, found.lost) == ("success", 1, 0)
+    assert folder.lines == ["first", "second", "third"]
+
+
+async def test_a_node_that_keeps_the_orms_thread_holds_up_no_other_run(tmp_path: Path) -> None:
+    with Folder(tmp_path) as folder, worker_process(**IMPATIENT):
+        await asubmit("blocking", input=folder.input)
+        await folder.await_line("sleep")
+        await ended(await asubmit("slow", input={"text": "0"}))
+        assert "awake" not in folder.lines

@@ -12,12 +12,14 @@ from urllib.parse import urlsplit
 
 import httpx
 import psutil
+import psycopg
 import pytest
 from django.core.management.base import CommandError
 
 from skeino_site.embedded_postgres import locks
 from skeino_site.management.commands.serve import _number
-from tests.live import ROOT, free_port
+from tests.live import ROOT, TEST_GRAPHS, free_port
+from tests.runs.told import Folder
 
 TIMEOUT = 60
 MEANT_FOR_SERVE = {"DATABASE_URL", "HOST", "SKEINO_ALLOW_ANONYMOUS", "SKEINO_WORKERS", "WEB_CONCURRENCY"}
@@ -147,6 +149,24 @@ def test_a_signal_stops_everything(serve, port: int, data_dir: Path, number: sig
     process.send_signal(number)
     output, errors = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, output, errors) == (0, "Stopping.\n", "")
+
+
+def test_runs_are_handed_back_before_their_worker_is_killed(serve, port: int, fresh_database, tmp_path: Path):
+    url = fresh_database()
+    process = serve(DATABASE_URL=url, LANGGRAPH_JSON=str(TEST_GRAPHS))
+    ready(process)
+    with Folder(tmp_path) as folder, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        thread_id = client.post("/threads", json={}).json()["thread_id"]
+        body = {"assistant_id": "two_steps", "input": folder.input}
+        client.post(f"/threads/{thread_id}/runs", json=body, headers={"Prefer": "respond-async"})
+        folder.wait_for_line("second")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT status, attempt, lost FROM runs_run").fetchall() == [
+            ("pending", 1, 0)
+        ]
 
 
 def test_a_signal_while_it_starts_stops_everything(serve):

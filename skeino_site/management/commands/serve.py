@@ -19,6 +19,8 @@ from skeino_site.processes import Child, StopRequested, StopSignals, Supervisor
 
 START_PATIENCE = 60.0  # seconds
 STOP_PATIENCE = 8.0  # below the ten that container managers commonly grant
+# So that a worker has handed back what does not end, before it is killed.
+WORKER_SHUTDOWN = {"SKEINO_WORKER_SHUTDOWN_SECONDS": "4"}
 
 
 class Command(BaseCommand):
@@ -112,7 +114,7 @@ class Command(BaseCommand):
         self.supervisor.start("web process", self._web_command(), web)
         for number in range(1, self.workers + 1):
             worker = [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"]
-            own = _named(f"skeino worker {number}") | environment | _metrics_port(number)
+            own = WORKER_SHUTDOWN | _named(f"skeino worker {number}") | environment | _metrics_port(number)
             self.supervisor.start(f"worker {number}", worker, own)
 
     def _web_command(self) -> list[str]:
