@@ -116,11 +116,12 @@ def test_what_is_shown_is_escaped(
     assert SCRIPT not in page(admin_client, url(model, name, *args))
 
 
-def test_the_page_of_a_run_shows_its_events_shortened(admin_client: Client, run: Run) -> None:
-    content = page(admin_client, url(run, "change", run.pk))
+def test_the_log_of_a_run_shows_its_events_shortened(admin_client: Client, run: Run) -> None:
+    content = page(admin_client, url(run, "events", run.pk))
     assert "&lt;script&gt;alert" in content
+    assert SCRIPT not in content
     assert "x" * 400 in content
-    assert "x" * 1000 not in content
+    assert "x" * 3000 not in content
 
 
 # What may be done

@@ -1,0 +1,1 @@
+"""What the admin pages of all apps share: verbs, panels that load by themselves, JSON as a folding tree."""

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from runs.admin.runs import RunAdmin
+
+__all__ = ["RunAdmin"]
