@@ -90,3 +90,11 @@ class ThreadHasNoGraph(APIException):
             f"Thread '{thread_id}' has no assigned graph ID, or its graph is not served any more. "
             "Set 'graph_id' in its metadata, or run an assistant on it."
         )
+
+
+class ThreadNotPrunable(APIException):
+    """The thread's state needs its earlier checkpoints: none can be deleted."""
+
+    status_code = 409
+    default_code = "thread_not_prunable"
+    default_detail = __doc__

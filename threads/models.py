@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models, transaction
 from django.db.models import F, Q, Value
 from django.db.models.expressions import CombinedExpression
@@ -13,10 +14,11 @@ from uuid_utils.compat import uuid7
 
 from threads import checkpointer
 from threads.api_keys import ApiKey  # noqa: F401  (Django looks for models here)
-from threads.exceptions import ThreadNotFound
+from threads.exceptions import ThreadBusy, ThreadNotFound, ThreadNotPrunable
 from threads.fields import JSONField
 from threads.querysets import ThreadQuerySet, own_metadata
 from threads.sharing import ThreadShare  # noqa: F401  (as above)
+from threads.titles import MESSAGE_COUNT, TITLE
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser, AnonymousUser
@@ -62,6 +64,10 @@ class Thread(models.Model):
     values = JSONField(null=True, blank=True, editable=False)
     interrupts = JSONField(null=True, blank=True, editable=False)
     error = JSONField(null=True, blank=True, editable=False)
+    title = models.GeneratedField(expression=TITLE, output_field=models.TextField(), db_persist=True)
+    message_count = models.GeneratedField(
+        expression=MESSAGE_COUNT, output_field=models.IntegerField(null=True), db_persist=True
+    )
     # Made for one run, and deleted some time after it.
     temporary = models.BooleanField(default=False, editable=False)
     ttl_minutes = models.FloatField(null=True, blank=True)
@@ -90,6 +96,14 @@ class Thread(models.Model):
             models.Index(fields=["-created_at", "-id"], name="thread_created"),
             GinIndex(fields=["metadata"], name="thread_metadata_gin", opclasses=["jsonb_path_ops"]),
             models.Index(fields=["expires_at"], name="thread_expires", condition=Q(expires_at__isnull=False)),
+            # the searches of the admin
+            GinIndex(SearchVector("title", config="simple"), name="thread_title_search"),
+            models.Index(
+                fields=["external_id"],
+                opclasses=["varchar_pattern_ops"],
+                name="thread_external_id_begins",
+                condition=Q(external_id__isnull=False),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -146,6 +160,18 @@ class Thread(models.Model):
         checkpointer.prune([str(self.pk)])
         self.expires_at = None
         self.save(update_fields=["expires_at"])
+
+    def prune(self) -> None:
+        """Delete all checkpoints but the latest, in a transaction of its own.
+
+        Raises ThreadBusy while runs are active, ThreadNotPrunable for what cannot be.
+        """
+        if Thread.objects.filter(pk=self.pk, status=Thread.Status.BUSY).exists():
+            raise ThreadBusy
+        try:
+            checkpointer.prune([str(self.pk)])
+        except NotImplementedError as exc:
+            raise ThreadNotPrunable from exc
 
     @transaction.atomic
     def copy(self, user: AbstractUser | AnonymousUser, *, history: bool) -> Thread:

@@ -203,6 +203,11 @@ def as_wire(snapshot: StateSnapshot, visibility: Visibility) -> dict[str, Any]:
     }
 
 
+def graph_of(thread: Thread) -> Pregel | None:
+    """The graph of the thread's latest run, on its checkpoints; None if none is known or served any more."""
+    return _graph(thread)
+
+
 def _graph(thread: Thread, default: str | None = None) -> Pregel | None:
     """The thread's graph on its checkpoints; None if none is known or served any more."""
     return _build(thread.graph_id or default, _config(thread))

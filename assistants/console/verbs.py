@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,6 +21,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException
 
+from assistants.users import has_permission
+
 # How many objects one action takes: it is done within one request.
 MAX_CHOSEN = 1000
 # The names that a question lists.
@@ -35,15 +37,19 @@ class Verb:
     """Something to do. ``do`` takes the request and the object; what it returns is told to the user.
 
     It may raise an APIException: then nothing was done. ``question`` is asked before what destroys, and
-    ``deletes`` says that the object may be gone afterwards.
+    ``deletes`` says that the object is gone afterwards. ``atomic`` is false for what has a transaction of its
+    own. ``access`` is what one needs of the object beside the permission, where that differs from object to
+    object.
     """
 
     name: str
     label: Any
     permission: str
+    access: str = "run"
     do: Callable[[HttpRequest, Any], Any]
     question: Any = ""
     deletes: bool = False
+    atomic: bool = True
     bulk: bool = True
     applies: Callable[[Any], bool] = lambda obj: True
 
@@ -70,11 +76,11 @@ class ConsoleAdmin(admin.ModelAdmin):
 
     def may(self, request: HttpRequest, verb: Verb, obj: Model | None = None) -> bool:
         """Whether the user may do this, to this object if there is one."""
-        return _has_permission(request, verb.permission)
+        return has_permission(request.user, verb.permission)
 
     def sees_content(self, request: HttpRequest) -> bool:
         """Whether the user may read what threads and runs hold."""
-        return _has_permission(request, self.content_permission)
+        return has_permission(request.user, self.content_permission)
 
     def panels(self, request: HttpRequest, obj: Any) -> list[Panel]:
         return []
@@ -185,9 +191,12 @@ class ConsoleAdmin(admin.ModelAdmin):
         done, told = 0, ""
         for obj in objects:
             try:
-                with transaction.atomic():
-                    self._log(request, verb, obj)
+                with transaction.atomic() if verb.atomic else nullcontext():
+                    if verb.deletes:  # while it is there
+                        self.log_deletions(request, type(obj)._default_manager.filter(pk=obj.pk))
                     told = str(verb.do(request, obj) or "")
+                    if not verb.deletes:
+                        self.log_change(request, obj, str(verb.label))
                 done += 1
             except APIException as exc:
                 self.message_user(request, f"{obj}: {exc.detail}", messages.ERROR)
@@ -195,25 +204,12 @@ class ConsoleAdmin(admin.ModelAdmin):
             text = _("%(verb)s: done for %(count)d.") % {"verb": capfirst(str(verb.label)), "count": done}
             self.message_user(request, told if told and done == 1 else text, messages.SUCCESS)
 
-    def _log(self, request: HttpRequest, verb: Verb, obj: Model) -> None:
-        """Before it is done, for then the object is there; what fails undoes this too."""
-        if verb.deletes:
-            self.log_deletions(request, type(obj)._default_manager.filter(pk=obj.pk))
-        else:
-            self.log_change(request, obj, str(verb.label))
-
 
 def _action(verb: Verb) -> Any:
-    action = partial(ConsoleAdmin.act)
-
-    def act(modeladmin: Any, request: HttpRequest, chosen: QuerySet[Any]) -> HttpResponse | None:
-        return action(modeladmin, request, verb, chosen)
+    def act(modeladmin: ConsoleAdmin, request: HttpRequest, chosen: QuerySet[Any]) -> HttpResponse | None:
+        return modeladmin.act(request, verb, chosen)
 
     return act
-
-
-def _has_permission(request: HttpRequest, permission: str) -> bool:
-    return bool(request.user.is_active and request.user.has_perm(permission))
 
 
 def badge(status: Any, label: Any) -> SafeString:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
@@ -15,13 +15,17 @@ from django.utils.translation import gettext_lazy as _
 
 from assistants.console.json_tree import json_tree
 from assistants.console.search import id_range
-from assistants.console.verbs import ConsoleAdmin, Panel, badge
+from assistants.console.verbs import Panel, badge
 from runs.admin import event_log, verbs
 from runs.models import Run
+from threads.admin.managed import ManagedAdmin
 from threads.models import Thread
 
 # What a list does not show, and what may be large.
 LARGE = ("kwargs", "metadata", "error")
+THREAD_LARGE = [
+    f"thread__{field}" for field in ("values", "interrupts", "metadata", "config", "error", "title")
+]
 
 
 class RunChangeList(ChangeList):
@@ -30,7 +34,7 @@ class RunChangeList(ChangeList):
 
 
 @admin.register(Run)
-class RunAdmin(ConsoleAdmin):
+class RunAdmin(ManagedAdmin):
     """Read-only: workers own these rows. The runs of the threads that the API shows to the user too."""
 
     list_display = [
@@ -44,7 +48,6 @@ class RunAdmin(ConsoleAdmin):
         "created_at",
     ]
     list_filter = ["status", "assistant", "created_at"]
-    list_select_related = ["assistant"]
     list_per_page = 50
     date_hierarchy = "created_at"
     search_fields = ["id", "thread__id"]
@@ -61,11 +64,14 @@ class RunAdmin(ConsoleAdmin):
         "failure",
     ]
 
+    def thread_of(self, obj: Run) -> Thread:
+        return obj.thread
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RunChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
-        runs = super().get_queryset(request).select_related("assistant")
+        runs = super().get_queryset(request).select_related("assistant", "thread").defer(*THREAD_LARGE)
         threads = Thread.objects.visible_to(request.user)
         return runs.filter(thread__in=threads) if threads.query.where else runs
 
@@ -107,6 +113,7 @@ class RunAdmin(ConsoleAdmin):
             (_("Status"), self.state(obj)),
             (_("Thread"), self.on_thread(obj)),
             (_("Assistant"), link(obj.assistant, "assistants_assistant", obj.assistant_id)),
+            (_("Asked for by"), obj.user),
             (_("Attempts"), obj.attempt),
             (_("Workers lost"), obj.lost or ""),
             (_("Waited"), seconds(obj.created_at, obj.started_at)),
@@ -181,7 +188,7 @@ class RunAdmin(ConsoleAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
 

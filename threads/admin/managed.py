@@ -2,34 +2,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from assistants.users import has_permission
+from assistants.console.verbs import ConsoleAdmin, Verb
 from threads.models import Thread
 from threads.policy import Access, thread_policy
 
 
-class ManagedAdmin(admin.ModelAdmin):
+class ManagedAdmin(ConsoleAdmin):
     """For threads and what belongs to them: Django's permissions count for threads one may manage.
 
-    What threads hold is shown to those who have the permission for that.
+    So do the permissions of verbs, for threads to which one has the access that the verb takes.
     """
-
-    content_fields: tuple[str, ...] = ()
-
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        fields = super().get_fields(request, obj)
-        if has_permission(request.user, "threads.view_thread_content"):
-            return fields
-        return [field for field in fields if field not in self.content_fields]
 
     def thread_of(self, obj: Any) -> Thread:
         raise NotImplementedError
 
     def manages(self, request: HttpRequest, obj: Model) -> bool:
         return thread_policy().allows(self.thread_of(obj), request.user, Access.MANAGE)
+
+    def may(self, request: HttpRequest, verb: Verb, obj: Model | None = None) -> bool:
+        if not super().may(request, verb, obj):
+            return False
+        return obj is None or thread_policy().allows(self.thread_of(obj), request.user, Access(verb.access))
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or self.manages(request, obj))

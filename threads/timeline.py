@@ -1,0 +1,145 @@
+"""The checkpoints of a thread as a timeline: which step changed what, without reading any values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import connection
+from django.utils.dateparse import parse_datetime
+
+from threads import state
+from threads.encoding import encode
+from threads.models import Thread
+from threads.visibility import hidden_keys
+
+PER_PAGE = 25
+# Bytes of stored values, more than which a step is not compared with the one before.
+MAX_COMPARED = 5_000_000
+
+STEPS = """
+SELECT c.checkpoint_id, c.parent_checkpoint_id, c.checkpoint ->> 'ts',
+    jsonb_build_object(
+        'source', c.metadata -> 'source', 'step', c.metadata -> 'step', 'run', c.metadata -> 'run_id'
+    ),
+    c.checkpoint -> 'channel_versions', c.checkpoint -> 'versions_seen',
+    p.checkpoint -> 'channel_versions', p.checkpoint -> 'versions_seen'
+FROM checkpoints c
+LEFT JOIN checkpoints p
+    ON p.thread_id = c.thread_id AND p.checkpoint_ns = '' AND p.checkpoint_id = c.parent_checkpoint_id
+WHERE c.thread_id = %s AND c.checkpoint_ns = '' AND (%s = '' OR c.checkpoint_id < %s)
+ORDER BY c.checkpoint_id DESC LIMIT %s
+"""
+SIZE = """
+SELECT coalesce(sum(octet_length(b.blob)), 0)::bigint
+FROM checkpoints c
+CROSS JOIN LATERAL jsonb_each_text(c.checkpoint -> 'channel_versions') v
+JOIN checkpoint_blobs b
+    ON b.thread_id = c.thread_id AND b.checkpoint_ns = '' AND b.channel = v.key AND b.version = v.value
+WHERE c.thread_id = %s AND c.checkpoint_ns = '' AND c.checkpoint_id = %s
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A checkpoint. ``nodes`` have led to it, ``changed`` are the keys of the state that they wrote.
+
+    ``is_fork``: it does not follow the checkpoint that was made before it.
+    """
+
+    checkpoint_id: str
+    parent_id: str | None
+    at: datetime | None
+    source: str
+    number: int | None
+    run_id: str | None
+    nodes: list[str]
+    changed: list[str]
+    is_fork: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of one key. ``added`` is what a list grew by; else it was ``before`` and is ``after``."""
+
+    key: str
+    before: Any
+    after: Any
+    added: list[Any] | None = None
+
+
+def steps(thread: Thread, before: str = "") -> tuple[list[Step], bool]:
+    """A page of the thread's own checkpoints, newest first, and whether there are older ones."""
+    graph = state.graph_of(thread)
+    hidden = hidden_keys(graph) if graph is not None else set()
+    with connection.cursor() as cursor:
+        cursor.execute(STEPS, [str(thread.pk), before, before, PER_PAGE + 1])
+        rows = cursor.fetchall()
+    ids = [row[0] for row in rows]
+    older = dict(zip(ids, [*ids[1:], None], strict=False))
+    found = [_step(*_decoded(row), hidden=hidden, older=older) for row in rows]
+    return found[:PER_PAGE], len(rows) > PER_PAGE
+
+
+def changes(thread: Thread, checkpoint_id: str) -> list[Change] | None:
+    """What the step has changed, key by key. None if the state is too large to be compared."""
+    with connection.cursor() as cursor:
+        cursor.execute(SIZE, [str(thread.pk), checkpoint_id])
+        sizes: Any = cursor.fetchone()
+    if sizes[0] > MAX_COMPARED:
+        return None
+    after: Any = state.read(thread, checkpoint={"checkpoint_id": checkpoint_id})
+    parent = after["parent_checkpoint_id"]
+    before = state.read(thread, checkpoint={"checkpoint_id": parent})["values"] if parent else {}
+    return list(_compared(_plain(before), _plain(after["values"])))
+
+
+def _compared(before: dict[str, Any], after: dict[str, Any]) -> Iterable[Change]:
+    for key in sorted({*before, *after}):
+        old, new = before.get(key), after.get(key)
+        if old == new:
+            continue
+        had = old or []
+        grew = isinstance(new, list) and isinstance(had, list) and new[: len(had)] == had
+        yield Change(key, old, new, added=list(new or [])[len(had) :] if grew else None)
+
+
+def _plain(values: Any) -> dict[str, Any]:
+    """The values as JSON has them, under one key if the state is no object."""
+    plain = orjson.loads(encode(values))
+    return plain if isinstance(plain, dict) else {"values": plain}
+
+
+def _decoded(row: Iterable[Any]) -> list[Any]:
+    """Django leaves jsonb of raw queries as text."""
+    return [
+        orjson.loads(value) if isinstance(value, str) and place > 2 else value
+        for place, value in enumerate(row)
+    ]
+
+
+def _step(*row: Any, hidden: set[str], older: dict[str, str | None]) -> Step:
+    checkpoint_id, parent_id, at, metadata, versions, seen, parent_versions, parent_seen = row
+    return Step(
+        checkpoint_id,
+        parent_id,
+        parse_datetime(at) if at else None,
+        str(metadata.get("source") or ""),
+        metadata.get("step"),
+        metadata.get("run"),
+        nodes=_changed(seen, parent_seen, set()),
+        changed=_changed(versions, parent_versions, hidden),
+        is_fork=None not in (parent_id, older[checkpoint_id]) and older[checkpoint_id] != parent_id,
+    )
+
+
+def _changed(now: dict[str, Any] | None, before: dict[str, Any] | None, hidden: set[str]) -> list[str]:
+    """The keys whose versions are others than before, but not LangGraph's own."""
+    return [
+        key
+        for key, version in sorted((now or {}).items())
+        if (before or {}).get(key) != version and not key.startswith(("__", "branch:")) and key not in hidden
+    ]
