@@ -38,13 +38,13 @@ class Verb:
 
     It may raise an APIException: then nothing was done. ``question`` is asked before what destroys, and
     ``deletes`` says that the object is gone afterwards. ``atomic`` is false for what has a transaction of its
-    own. ``access`` is what one needs of the object beside the permission, where that differs from object to
+    own. ``access`` is what one needs of the object beside the permissions, where that differs from object to
     object.
     """
 
     name: str
     label: Any
-    permission: str
+    permissions: tuple[str, ...]
     access: str = "run"
     do: Callable[[HttpRequest, Any], Any]
     question: Any = ""
@@ -76,7 +76,7 @@ class ConsoleAdmin(admin.ModelAdmin):
 
     def may(self, request: HttpRequest, verb: Verb, obj: Model | None = None) -> bool:
         """Whether the user may do this, to this object if there is one."""
-        return has_permission(request.user, verb.permission)
+        return all(has_permission(request.user, permission) for permission in verb.permissions)
 
     def sees_content(self, request: HttpRequest) -> bool:
         """Whether the user may read what threads and runs hold."""

@@ -79,7 +79,11 @@ class ThreadAdmin(ThreadPages):
     show_full_result_count = False
     verbs = VERBS
     actions = ["export"]
-    fields = ["owner", "external_id", "metadata", "config", "ttl_minutes", "ttl_strategy"]
+    fieldsets = [
+        (None, {"fields": ["owner", "external_id"]}),
+        (_("Metadata and config"), {"fields": ["metadata", "config"], "classes": ["collapse"]}),
+        (_("Time to live"), {"fields": ["ttl_minutes", "ttl_strategy"], "classes": ["collapse"]}),
+    ]
     readonly_fields = ["external_id"]
 
     def thread_of(self, obj: Thread) -> Thread:

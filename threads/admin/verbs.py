@@ -24,11 +24,17 @@ def prune(request: HttpRequest, thread: Thread) -> str:
 
 
 VERBS: list[Any] = [
-    Verb(name="copy", label=gettext_lazy("copy"), permission="threads.add_thread", access="read", do=copy),
+    Verb(
+        name="copy",
+        label=gettext_lazy("copy"),
+        permissions=("threads.add_thread", "threads.view_thread_content"),
+        access="read",
+        do=copy,
+    ),
     Verb(
         name="prune",
         label=gettext_lazy("delete old checkpoints"),
-        permission="threads.delete_thread",
+        permissions=("threads.delete_thread",),
         access="manage",
         do=prune,
         atomic=False,
