@@ -18,6 +18,8 @@ PER_PAGE = 30
 MAX_MESSAGE = 100_000
 MAX_VALUE = 200_000
 CUT = 4000
+# Bytes, as stored.
+MAX_READ = 2_000_000
 MAX_KEYS = 200
 
 MESSAGES = """
@@ -106,6 +108,14 @@ def values(thread: Thread) -> list[Value]:
         Value(key, text if length > MAX_VALUE else json.loads(text), length, length > MAX_VALUE)
         for key, length, text in rows
     ]
+
+
+def is_large(thread: Thread) -> bool:
+    """Whether the state is too large for a web process to read it for a detail. Does not read it."""
+    with connection.cursor() as cursor:
+        query = "SELECT coalesce(pg_column_size(values), 0) > %s FROM threads_thread WHERE id = %s"
+        cursor.execute(query, [MAX_READ, thread.pk])
+        return any(row[0] for row in cursor.fetchall())
 
 
 def _message(place: int, length: int, text: str) -> Message:

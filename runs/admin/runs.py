@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
@@ -16,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from assistants.console.json_tree import json_tree
 from assistants.console.search import id_range
 from assistants.console.verbs import Panel, badge
-from runs.admin import event_log, verbs
+from runs.admin import dashboard, event_log, verbs
 from runs.models import Run
 from threads.admin.managed import ManagedAdmin
 from threads.models import Thread
@@ -54,6 +55,7 @@ class RunAdmin(ManagedAdmin):
     search_help_text = _("The id of a run or of a thread, or its first eight digits or more")
     show_full_result_count = False
     verbs = verbs.VERBS
+    change_list_template = "admin/runs/run_change_list.html"
     readonly_fields = [
         "input",
         "command",
@@ -127,7 +129,17 @@ class RunAdmin(ManagedAdmin):
         ]
 
     def get_urls(self) -> list[URLPattern]:
-        return [self.page("events", "<uuid:pk>/events/", self.events_view), *super().get_urls()]
+        return [
+            self.page("dashboard", "dashboard/", self.dashboard_view),
+            self.page("events", "<uuid:pk>/events/", self.events_view),
+            *super().get_urls(),
+        ]
+
+    def dashboard_view(self, request: HttpRequest) -> HttpResponse:
+        """Numbers of all runs, whoever they belong to: no content."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return self.panel(request, "admin/runs/dashboard.html", _("Dashboard"), **dashboard.measured())
 
     def events_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """A page of the run's log."""

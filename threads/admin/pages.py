@@ -9,9 +9,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
+from assistants import introspection
 from assistants.console.json_tree import json_tree
+from assistants.console.picture import picture
 from assistants.console.verbs import Panel
-from threads import conversation, timeline
+from threads import conversation, state, timeline
 from threads.admin.managed import ManagedAdmin
 from threads.models import Thread
 
@@ -28,12 +30,14 @@ class ThreadPages(ManagedAdmin):
             Panel("conversation", _("Conversation"), self.url("conversation", obj.pk), open=True),
             Panel("state", _("State"), self.url("state", obj.pk)),
             Panel("checkpoints", _("Checkpoints"), self.url("checkpoints", obj.pk)),
+            Panel("graph", _("Graph"), self.url("graph", obj.pk)),
         ]
 
     def get_urls(self) -> list[URLPattern]:
         return [
             self.page("conversation", "<uuid:pk>/conversation/", self.conversation_view),
             self.page("state", "<uuid:pk>/state/", self.state_view),
+            self.page("graph", "<uuid:pk>/graph/", self.graph_view),
             self.page("interrupts", "<uuid:pk>/interrupts/", self.interrupts_view),
             self.page("checkpoints", "<uuid:pk>/checkpoints/", self.checkpoints_view),
             self.page("checkpoint", "<uuid:pk>/checkpoints/<uuid:checkpoint_id>/", self.checkpoint_view),
@@ -62,6 +66,16 @@ class ThreadPages(ManagedAdmin):
             (value, "" if value.is_cut else json_tree(value.value)) for value in conversation.values(thread)
         ]
         return self.panel(request, "admin/threads/state.html", _("State"), object=thread, values=values)
+
+    def graph_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """The graph, with the nodes marked that are next."""
+        thread = self.found(request, pk, content=True)
+        graph, marked = state.graph_of(thread), list[str]()
+        if graph is not None and not conversation.is_large(thread):
+            marked = state.read(thread)["next"]
+        drawn = {} if graph is None else introspection.drawing(graph, xray=False)
+        context = {"object": thread, "picture": picture(drawn, marked=marked), "marked": marked}
+        return self.panel(request, "admin/assistants/graph.html", _("Graph"), **context)
 
     def interrupts_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         thread = self.found(request, pk, content=True)
