@@ -36,7 +36,17 @@ admin.site.unregister(Thread)
 @admin.register(Thread)
 class ThreadAdmin(WithoutRuns):
     list_display = [
-        *("name", "state", "graph", "assistant", "owner", "message_count", "tokens", "last_run", "updated"),
+        *(
+            "name",
+            "state",
+            "graph",
+            "assistant",
+            "owner",
+            "number_of_messages",
+            "tokens",
+            "last_run",
+            "updated",
+        ),
     ]
     verbs = [*verbs.OF_THREADS, *WithoutRuns.verbs]
     change_form_template = "admin/runs/thread_change_form.html"

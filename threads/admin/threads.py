@@ -65,7 +65,7 @@ class AssistantFilter(admin.SimpleListFilter):
 class ThreadAdmin(ThreadPages):
     """The threads that the API shows to the user too."""
 
-    list_display = [*("name", "state", "graph", "assistant", "owner", "message_count"), "updated_at"]
+    list_display = [*("name", "state", "graph", "assistant", "owner", "number_of_messages"), "updated_at"]
     list_filter = ["status", GraphFilter, AssistantFilter, "created_at"]
     list_select_related = ["owner"]
     list_per_page = 50
@@ -179,6 +179,10 @@ class ThreadAdmin(ThreadPages):
     @admin.display(description=_("status"), ordering="status")
     def state(self, thread: Thread) -> Any:
         return badge(thread.status, thread.get_status_display())
+
+    @admin.display(description=_("messages"), ordering="message_count")
+    def number_of_messages(self, thread: Thread) -> int | None:
+        return thread.message_count
 
     @admin.display(description=_("graph"))
     def graph(self, thread: Thread) -> str:
