@@ -64,8 +64,8 @@ def _worker(context: JobContext) -> Worker:
 @app.periodic(cron="* * * * *")
 @app.task(name="runs.recover", queueing_lock="runs.recover")
 def recover(timestamp: int) -> None:
-    """Queue runs again that no job will execute."""
-    if recovered := Run.objects.recover():
+    """Queue runs again that no job will execute; once an hour, look after threads too."""
+    if recovered := Run.objects.recover(threads=timestamp % 3600 < 60):
         logger.error("Runs were found without a job, or threads busy without a run: %s.", recovered)
 
 

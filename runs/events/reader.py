@@ -19,6 +19,7 @@ from runs import metrics
 from runs.conf import conf
 from runs.connections import direct
 from runs.events import CHANNEL, END
+from runs.events.statements import SELECT_EVENTS
 
 logger = logging.getLogger(__name__)
 
@@ -29,26 +30,6 @@ SIZE_PER_READ = 4 * 1024 * 1024
 
 # Between attempts to reach the database again, in seconds.
 SHORTEST_DELAY, LONGEST_DELAY = 0.1, 5.0
-
-# For each follower its events; where there are none, whether any are to come. Status and last event of a run
-# appear together, so who is found inactive and without events has read all there is.
-SELECT_EVENTS = """
-SELECT f.position, e.seq, e.event, e.data, e.seq IS NOT NULL OR EXISTS (
-    SELECT 1 FROM runs_run WHERE id = f.run_id AND status IN ('pending', 'running')
-)
-FROM unnest(%s::uuid[], %s::int[], %s::bool[]) WITH ORDINALITY AS f (run_id, after, only_end, position)
-LEFT JOIN LATERAL (
-    SELECT seq, event, data FROM (
-        SELECT seq, event, data, sum(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS before
-        FROM (
-            SELECT seq, event, data FROM runs_runevent
-            WHERE run_id = f.run_id AND seq > f.after AND (NOT f.only_end OR event = %s)
-            ORDER BY seq LIMIT %s
-        ) limited
-    ) sized WHERE before < %s
-) e ON true
-ORDER BY f.position, e.seq
-"""
 
 
 class StreamsClosed(Exception):

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-EXAMPLES = 25
+EXAMPLES = 15
 SECONDS = 20
 STREAMS = ("text/event-stream", "application/x-ndjson")
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance]
