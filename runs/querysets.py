@@ -153,8 +153,9 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
     def recover(self, *, threads: bool = True) -> int:
         """Queue again the active runs that no job will execute, and free ``threads`` that wait for none.
 
-        Returns how many of both. To look for such threads reads them all. Everything that changes runs keeps the two together, so this finds something
-        only after damage: a queue that was emptied by hand, a backup of half the tables.
+        Returns how many of both. To look for such threads reads them all. Everything that changes runs keeps
+        the two together, so this finds something only after damage: a queue that was emptied by hand, a
+        backup of half the tables.
         """
         stuck = jobs.without_job(older_than=RECOVERY_AGE)
         return sum(self._recover(run_id) for run_id in stuck) + (Thread.objects.free_idle() if threads else 0)
