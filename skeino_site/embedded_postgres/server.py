@@ -25,6 +25,7 @@ from skeino_site.embedded_postgres.programs import VERSION, ProgramError, Progra
 
 PORT = 5432  # only the name of the socket: nothing listens on TCP
 USER = "postgres"
+MAX_CONNECTIONS = 300  # for several web and worker processes; one that is not used costs some kilobytes
 PATIENCE = 60.0  # seconds; a server that crashed replays its log first
 LONGEST_SOCKET = 103  # bytes; the smallest limit among the systems that have a wheel (macOS)
 
@@ -134,7 +135,8 @@ class Server:
         # No process holds server.lock, so these are from a crash; the process id in them may be anybody's.
         for path in (self._pid_file, socket_dir / f".s.PGSQL.{PORT}.lock"):
             path.unlink(missing_ok=True)
-        arguments = f"-p {PORT} -h '' -k {shlex.quote(str(socket_dir))} -c log_checkpoints=off"
+        options = f"-c log_checkpoints=off -c max_connections={MAX_CONNECTIONS}"
+        arguments = f"-p {PORT} -h '' -k {shlex.quote(str(socket_dir))} {options}"
         with locks.exclusive(self.folder / "server.lock") as inherited:
             self._programs.run(
                 *("pg_ctl", "start", "-w", "-t", f"{PATIENCE:.0f}", "-D", str(self.cluster), "-o", arguments),
