@@ -15,6 +15,7 @@ import pytest
 from django.db import connection
 from psycopg import sql
 
+import assistants  # noqa: F401  (before LangGraph is imported: it makes it strict)
 from skeino_site import embedded_postgres
 
 DATA_DIR = Path(__file__).parent.parent / ".data" / "test"
