@@ -33,6 +33,34 @@ def config() -> RunnableConfig:
     return {"configurable": {"thread_id": str(uuid.uuid4())}}
 
 
+# --- without a thread ---
+
+
+def test_no_thread_is_needed(remote: Remote) -> None:
+    assert remote("sub").invoke({"text": "x"}) == {"text": "x", "log": ["inner x", "after x"]}
+    assert list(remote("slow").stream({"text": "1"})) == [{"node": {"log": ["1 steps"]}}]
+    assert list(remote("slow").stream({"text": "1"}, stream_mode="custom")) == [{"step": 1}]
+
+
+async def test_no_thread_is_needed_asynchronously(aremote: Remote) -> None:
+    assert await aremote("sub").ainvoke({"text": "x"}) == {"text": "x", "log": ["inner x", "after x"]}
+    stream = aremote("sub").astream({"text": "x"}, stream_mode=["updates"], subgraphs=True)
+    assert [(bool(namespace), mode) for namespace, mode, _ in await collect(stream)] == [
+        (True, "updates"),
+        (False, "updates"),
+        (False, "updates"),
+    ]
+
+
+def test_without_a_thread_nothing_is_remembered(remote: Remote) -> None:
+    assert [remote("slow").invoke({"text": "0"})["log"] for _ in range(2)] == [["0 steps"]] * 2
+
+
+def test_a_failure_without_a_thread_is_raised(remote: Remote) -> None:
+    with pytest.raises(RemoteException, match="boom: x"):
+        remote("fails").invoke({"text": "x"})
+
+
 # --- running ---
 
 
