@@ -11,6 +11,7 @@ from runs.models import Run
 from runs.serializers import RunSerializer
 from runs.stream_modes import STREAM_MODES
 
+THREAD_STREAM_MODES = ["run_modes", "lifecycle", "state_update"]
 CANCEL_ACTIONS = [Run.CancelAction.INTERRUPT.value, Run.CancelAction.ROLLBACK.value]
 
 
@@ -59,6 +60,11 @@ class CancelRunsSerializer(serializers.Serializer[None]):
 class ModeListField(serializers.ListField):
     """Repeated, as one JSON list, or separated by commas. Empty is no list at all."""
 
+    def __init__(self, modes: list[str], **options: Any) -> None:
+        problem = f'"{{input}}" is not a stream mode. Expected one of: {", ".join(modes)}.'
+        child = serializers.ChoiceField(choices=modes, error_messages={"invalid_choice": problem})
+        super().__init__(child=child, required=False, **options)
+
     def to_internal_value(self, data: Any) -> Any:
         items: list[Any] = []
         for item in data if isinstance(data, list) else [data]:
@@ -86,23 +92,17 @@ class JoinQuerySerializer(serializers.Serializer[None]):
 
 class JoinStreamQuerySerializer(JoinQuerySerializer):
     stream_mode = ModeListField(
-        child=serializers.ChoiceField(choices=list(STREAM_MODES)),
-        required=False,
+        list(STREAM_MODES),
         help_text="The only events to send: those of these modes, of what the run emits. All without it.",
     )
 
 
 class ThreadStreamQuerySerializer(serializers.Serializer[None]):
     stream_modes = ModeListField(
-        child=serializers.ChoiceField(choices=["run_modes", "lifecycle", "state_update"]),
-        required=False,
+        THREAD_STREAM_MODES,
         help_text="Without `run_modes` among them: only where runs begin and end.",
     )
-    stream_mode = ModeListField(
-        child=serializers.ChoiceField(choices=["run_modes", "lifecycle", "state_update"]),
-        required=False,
-        help_text="As `stream_modes`; so the SDKs call it.",
-    )
+    stream_mode = ModeListField(THREAD_STREAM_MODES, help_text="As `stream_modes`; so the SDKs call it.")
 
     @property
     def is_lifecycle_only(self) -> bool:

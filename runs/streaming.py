@@ -207,6 +207,11 @@ class WaitingViewSet(ApiViewSet):
     a stream may last for hours.
     """
 
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        # What a HEAD asks for is there at once; a body that nobody sees would keep its connection busy.
+        return HttpResponse(headers=final.headers) if request.method == "HEAD" and final.streaming else final
+
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
         view = super().as_view(actions, **initkwargs)

@@ -70,6 +70,21 @@ def test_an_id_that_is_none_is_unprocessable(client: httpx.Client, finished: str
     assert response.json()["detail"] == "Invalid event ID: this stream sends none like it"
 
 
+@pytest.mark.parametrize("path", ["{run}/stream", "{run}/join", "/threads/{thread}/stream"])
+def test_a_head_is_answered_and_leaves_the_connection_free(
+    client: httpx.Client, live: str, thread_id: str, tmp_path: Path, path: str
+) -> None:
+    with (
+        Folder(tmp_path) as folder,
+        httpx.Client(base_url=live, timeout=5, limits=httpx.Limits(max_connections=1)) as other,
+    ):
+        run = start(client, thread_id, "two_steps", input=folder.input)
+        response = other.head(path.format(run=path_of(run), thread=thread_id))
+        assert (response.status_code, response.content) == (200, b"")
+        assert "Location" in response.headers
+        assert other.get(path_of(run)).status_code == 200
+
+
 def test_the_headers_say_what_it_is_and_where(client: httpx.Client, finished: str) -> None:
     response = client.get(finished)
     assert response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
@@ -115,6 +130,11 @@ def test_a_mode_that_is_none_is_unprocessable(client: httpx.Client, finished: st
     response = client.get(finished, params={"stream_mode": mode})
     assert response.status_code == 422
     assert response.json()["detail"].startswith("stream_mode")
+
+
+def test_it_is_told_which_modes_there_are(client: httpx.Client, finished: str) -> None:
+    detail = client.get(f"{finished}?stream_mode=nope").json()["detail"]
+    assert detail.startswith('stream_mode.0: "nope" is not a stream mode. Expected one of: values, updates, ')
 
 
 def test_messages_are_chosen_in_the_form_that_was_streamed(client: httpx.Client, thread_id: str) -> None:
