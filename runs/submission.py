@@ -12,7 +12,7 @@ from rest_framework.serializers import ValidationError
 
 from assistants.models import Assistant
 from runs.conf import conf
-from runs.exceptions import IdempotencyKeyReused
+from runs.exceptions import IdempotencyKeyReused, TooManyRuns
 from runs.models import Run
 from runs.serializers import RunCreateSerializer, StatelessRunSerializer
 from threads.exceptions import ThreadBusy
@@ -109,8 +109,8 @@ def submit_stateless(request: Request, body: StatelessRunSerializer, number: int
 def once(key: str | None, create: Callable[[str | None], Run], is_same: Callable[[Run], bool]) -> Run:
     """The run that an earlier request of that key has made, else a new one. Raises IdempotencyKeyReused.
 
-    Of two requests at once the database takes one; the other finds its run, or first finds the thread busy
-    with it.
+    Of two requests at once the database takes one; the other finds its run, or first finds that it
+    stands in the way.
     """
     if key is None:
         return create(None)
@@ -119,7 +119,7 @@ def once(key: str | None, create: Callable[[str | None], Run], is_same: Callable
         try:
             with transaction.atomic():
                 return create(key)
-        except (IntegrityError, ThreadBusy):
+        except (IntegrityError, ThreadBusy, TooManyRuns):
             found = Run.objects.filter(idempotency_key=key).first()
             if found is None:
                 raise

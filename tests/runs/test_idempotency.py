@@ -12,8 +12,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from httpx_sse import connect_sse
+from pytest_django import Settings
 
 from tests.runs.api import create_thread, human, names, path_of
+from tests.runs.engine import at_once
 from tests.runs.told import Folder
 from threads.models import Thread
 
@@ -215,6 +217,21 @@ def test_a_key_is_of_one_user() -> None:
             api.post("/runs", SLOW, content_type="application/json", headers=headers).json()["run_id"]
         )
     assert made[0] == made[2] != made[1]
+
+
+@pytest.mark.usefixtures("engine_db")
+def test_a_run_does_not_stand_in_its_own_way_where_a_user_may_have_only_one(settings: Settings) -> None:
+    settings.SKEINO_MAX_RUNS_PER_USER = 1
+    user = User.objects.create(username="alice")
+
+    def ask() -> Any:
+        api = Client()
+        api.force_login(user)
+        return api.post(
+            "/runs", SLOW, content_type="application/json", headers={"Idempotency-Key": "mine"}
+        ).json()
+
+    assert len({answer["run_id"] for answer in at_once(*[ask] * 4)}) == 1
 
 
 @pytest.mark.usefixtures("engine_db")
