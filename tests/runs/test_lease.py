@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
-from asgiref.sync import sync_to_async
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS
+from procrastinate.contrib.django.utils import connector_params
 from pytest_django import Settings
 
 from runs import jobs
 from runs.lease import Lease, LeasedControl
 from runs.models import Run
-from tests.runs.engine import alog_of, asubmit, athread_of, ended, working
+from runs.worker import Worker
+from tests.runs.engine import alog_of, asubmit, athread_of, ended, let_go, working
 from tests.runs.told import Folder
 
 LONG = {"recursion_limit": 1000}
@@ -32,18 +36,22 @@ def end(lease: Lease) -> None:
     lease.renew(Lease.now() - 3600)
 
 
-@sync_to_async
-def execute(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
+@asynccontextmanager
+async def silence(*workers: Worker) -> AsyncIterator[psycopg.AsyncConnection]:
+    """None of their signs of life has been recorded for long, and none is before the end of the block."""
+    long_ago = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"
+    async with await psycopg.AsyncConnection.connect(**connector_params(DEFAULT_DB_ALIAS)) as connection:
+        await connection.execute(long_ago)
+        await asyncio.sleep(0.1)  # for the answer to one that was recorded just before
+        for worker in workers:
+            end(worker.lease)
+        yield connection
 
 
-@sync_to_async
-def take_back_all() -> list[int]:
-    """As another worker, to which all others seem lost."""
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
-    return jobs.take_back(HEARTBEAT)
+async def take_back(connection: psycopg.AsyncConnection) -> list[int]:
+    """As another worker."""
+    found = await connection.execute(jobs.TAKE_BACK, {"seconds": HEARTBEAT})
+    return [job_id for (job_id,) in await found.fetchall()]
 
 
 async def attempts(run: Run) -> tuple[str, int, int]:
@@ -83,8 +91,9 @@ async def test_a_worker_without_a_lease_begins_no_node_and_hands_back(
         run = await asubmit("three_steps", input=folder.input, durability=durability)
         async with working() as worker:
             await folder.await_line("second")
-            end(worker.lease)
-            folder.open("gate")
+            async with silence(worker):
+                folder.open("gate")
+                await let_go(run)
             await ended(run)
     # Its next heartbeat was recorded, nobody had missed it, and so it went on itself.
     assert await attempts(run) == ("success", 2, 0)
@@ -95,8 +104,10 @@ async def test_a_worker_without_a_lease_begins_no_node_and_hands_back(
 @pytest.mark.usefixtures("frequent")
 async def test_a_worker_without_a_lease_takes_no_runs(tmp_path: Path) -> None:
     async with working() as worker:
-        end(worker.lease)
-        run = await asubmit("slow", input={"text": "0"})
+        async with silence(worker):
+            run = await asubmit("slow", input={"text": "0"})
+            await asyncio.sleep(0.3)
+            assert await attempts(run) == ("pending", 0, 0)
         await ended(run)
     assert await attempts(run) == ("success", 1, 0)
 
@@ -107,8 +118,8 @@ async def test_a_worker_that_was_given_up_registers_again_and_lets_go(tmp_path: 
         run = await asubmit("three_steps", input=folder.input, durability="sync")
         async with working() as worker:
             await folder.await_line("second")
-            await execute("DELETE FROM procrastinate_workers")
-            end(worker.lease)
+            async with silence(worker) as connection:
+                await connection.execute("DELETE FROM procrastinate_workers")
             await folder.await_line("second", times=2)  # in an attempt that came back to the same worker
             folder.open("gate")
             await ended(run)
@@ -123,9 +134,8 @@ async def test_a_worker_that_was_silent_lets_go_of_what_others_took(tmp_path: Pa
         run = await asubmit("three_steps", input=folder.input, durability="sync")
         async with working() as worker:
             await folder.await_line("second")
-            end(worker.lease)
-            assert run.job_id in await take_back_all()
-            assert await attempts(run) == ("pending", 1, 1)
+            async with silence(worker) as connection:
+                assert run.job_id in await take_back(connection)
             await folder.await_line("second", times=2)
             folder.open("gate")
             await ended(run)
@@ -156,7 +166,8 @@ async def test_a_worker_that_takes_its_own_run_over_lets_go_of_it(tmp_path: Path
         run = await asubmit("three_steps", input=folder.input, durability="sync")
         async with working():
             await folder.await_line("second")
-            await take_back_all()
+            async with silence() as connection:
+                await take_back(connection)
             await folder.await_line("second", times=2)
             folder.open("gate")
             await ended(run)
@@ -173,8 +184,8 @@ async def test_nothing_that_a_lost_attempt_still_does_counts(tmp_path: Path, set
         run = await asubmit("stubborn", input=folder.input, stream_mode=modes, durability="sync")
         async with working() as worker:
             await folder.await_line("stubborn")
-            end(worker.lease)
-            await take_back_all()
+            async with silence(worker) as connection:
+                await take_back(connection)
             await folder.await_line("ignored")
             await folder.await_line("stubborn", times=2)
             folder.open("gate")  # for both attempts at once
@@ -196,9 +207,8 @@ async def test_a_worker_that_was_silent_waits_before_it_takes_others_for_lost(tm
             await folder.await_line("second")
             async with working() as worker:
                 await asyncio.sleep(0.1)
-                for silent in (other, worker):
-                    end(silent.lease)
-                await execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+                async with silence(other, worker):
+                    pass
                 while worker.lease.is_over or other.lease.is_over:
                     await asyncio.sleep(0.01)
                 folder.open("gate")
