@@ -55,7 +55,7 @@ WITH fence AS MATERIALIZED (
 PUT = f"""{FENCE}, blobs AS (
     INSERT INTO checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
     SELECT %(thread_id)s, %(checkpoint_ns)s, b.channel, b.version, b.type, b.blob
-    FROM fence, unnest(%(channels)s::text[], %(versions)s::text[], %(types)s::text[], %(blobs)s::bytea[])
+    FROM fence, unnest(%(channels)b::text[], %(versions)b::text[], %(types)b::text[], %(blobs)b::bytea[])
         AS b (channel, version, type, blob)
     ON CONFLICT (thread_id, checkpoint_ns, channel, version) DO NOTHING
 )
@@ -71,7 +71,7 @@ RETURNING (SELECT cancel_action FROM fence) AS cancel_action
 # What a run puts on another's checkpoint can be undone: see `runs.undo`.
 PUT_WRITES = f"""{FENCE}, written AS (
     SELECT w.* FROM fence,
-        unnest(%(indexes)s::int[], %(channels)s::text[], %(types)s::text[], %(blobs)s::bytea[])
+        unnest(%(indexes)b::int[], %(channels)b::text[], %(types)b::text[], %(blobs)b::bytea[])
         AS w (idx, channel, type, blob)
 ), before AS (
     INSERT INTO runs_writebefore (run_id, checkpoint_ns, checkpoint_id, task_id, idx, channel, type, blob)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tracers import LangChainTracer
 from langgraph.pregel import Pregel
@@ -60,10 +61,14 @@ def run_config(run: Run, *callbacks: Any) -> RunnableConfig:
 
 async def introduce_user(run: Run, config: RunnableConfig) -> None:
     """Put into the config who asked for the run. Raises whatever the project's own function raises."""
-    if run.user is not None:
-        told = await sync_to_async(graph_user.configurable)(run.user)
+    if run.user_id is not None:
+        told = await sync_to_async(_told)(run.user_id)
         config["configurable"] |= told
         config["metadata"]["langgraph_auth_user_id"] = told["langgraph_auth_user_id"]
+
+
+def _told(user_id: Any) -> dict[str, Any]:
+    return graph_user.configurable(get_user_model()._base_manager.filter(pk=user_id).first())
 
 
 def _own(metadata: dict[str, Any] | None) -> dict[str, Any]:

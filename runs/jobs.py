@@ -6,17 +6,26 @@ transaction of Django's.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob
-from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
+from psycopg.types.json import Jsonb
+
+from runs.connections import execute
 
 _queue = JobManager(DjangoConnector())
+
+ENQUEUE = """
+SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[ROW(
+    'default', %(task)s::text, 0, %(lock)s::text, NULL, %(args)s::jsonb, NULL
+)::procrastinate_job_to_defer_v1])) AS id
+"""
 
 # Tasks are named here, for they live above the models, and only workers need them.
 EXECUTE = "runs.execute"
@@ -24,34 +33,35 @@ START = "runs.start"
 DELIVER_WEBHOOK = "runs.deliver_webhook"
 
 
-def enqueue(run_id: UUID, thread_id: UUID, after_seconds: float = 0) -> int:
-    """Have the run executed; returns the job's id.
+def execution(run_id: UUID, thread_id: UUID) -> dict[str, Any]:
+    """The job that executes the run, as ``procrastinate_defer_jobs_v1`` is told of it.
 
-    The thread's id is the lock: its runs are executed one at a time, in the order of their jobs. What is to
-    begin later enters that line only then: a job that waits for its time would hold back the others.
+    The thread's id is the lock: its runs are executed one at a time, in the order of their jobs.
     """
-    if after_seconds:
-        return _defer(START, run_id, schedule_at=timezone.now() + timedelta(seconds=after_seconds))
-    return _defer(EXECUTE, run_id, lock=str(thread_id))
+    return {"task": EXECUTE, "lock": str(thread_id), "args": _of(run_id)}
 
 
-def deliver_webhook(run_id: UUID) -> None:
-    _defer(DELIVER_WEBHOOK, run_id)
+def start(run_id: UUID) -> dict[str, Any]:
+    """The job that lets a run enter its thread's line, later.
+
+    Not before its time: a job that waits for it would hold back the others.
+    """
+    return {"task": START, "lock": None, "args": _of(run_id)}
 
 
-def _defer(task: str, run_id: UUID, *, lock: str | None = None, schedule_at: datetime | None = None) -> int:
-    job = Job(
-        id=None,
-        queue="default",
-        lock=lock,
-        queueing_lock=None,
-        task_name=task,
-        task_kwargs={"run_id": str(run_id)},
-        scheduled_at=schedule_at,
-    )
-    deferred = _queue.defer_job(job)
-    assert deferred.id is not None
-    return deferred.id
+def delivery(run_id: UUID) -> dict[str, Any]:
+    """The job that tells of the run's end."""
+    return {"deliver": DELIVER_WEBHOOK, "args": _of(run_id)}
+
+
+def _of(run_id: UUID) -> Jsonb:
+    return Jsonb({"run_id": str(run_id)})
+
+
+def enqueue(run_id: UUID, thread_id: UUID) -> int:
+    """Have a run executed that is there already; returns the job's id."""
+    found = execute(ENQUEUE, execution(run_id, thread_id))
+    return int(found[0]["id"])
 
 
 def stop(job_id: int) -> None:

@@ -39,9 +39,11 @@ for _status in ("idle", "interrupted", "error"):
     THREADS_SETTLED.labels(_status)
 
 
-def count_finished(status: str) -> None:
-    """A run has ended, when the open transaction commits."""
-    transaction.on_commit(RUNS_FINISHED.labels(status).inc)
+def count_end(status: str, thread_status: str) -> None:
+    """A run has ended, and left its thread so."""
+    RUNS_FINISHED.labels(status).inc()
+    if thread_status != "busy":
+        THREADS_SETTLED.labels(thread_status).inc()
 
 
 def count_settled(status: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from django.conf import settings
 from django.db import models, transaction
@@ -9,14 +10,16 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from assistants.models import Assistant
-from runs import jobs, metrics
+from runs import jobs, metrics, statements
+from runs.connections import execute
 from runs.events import END, notify
 from runs.exceptions import RunLost, RunNotRetryable
 from runs.log import RunEvent
 from runs.querysets import RunQuerySet
+from runs.statements import Ending
 from runs.undo import WriteBefore, undo
 from threads import state
-from threads.encoding import encode, encode_for_jsonb
+from threads.encoding import encode_for_jsonb
 from threads.fields import JSONField
 from threads.models import Thread
 from threads.state import Outcome
@@ -137,24 +140,15 @@ class Run(models.Model):
         the thread's row, then the run's, as ``submit`` does. Raises RunLost if the run is not running in this
         attempt any more; then nothing is changed.
         """
-        now = timezone.now()
+        error = outcome.error if outcome else None
+        self._end(Ending(status, seq, outcome, error, usage))
+
+    def _end(self, ending: Ending) -> None:
         with transaction.atomic():
-            columns = ("ttl_minutes", "settled_status", "interrupts", "error")
-            thread = Thread.objects.only(*columns).select_for_update().filter(pk=self.thread_id).first()
-            error = outcome.error if outcome else None
-            updated = Run.objects.filter(pk=self.pk, status=Run.Status.RUNNING, attempt=self.attempt).update(
-                status=status,
-                error=error,
-                usage=usage,
-                finished_at=now,
-                updated_at=now,
-            )
-            if thread is None or not updated:
+            *_, found = [execute(*statement) for statement in statements.finish(self, ending, timezone.now())]
+            if not found:
                 raise RunLost(self.pk)
-            others = Run.objects.filter(thread=thread).active().exists()
-            thread.settle(outcome or Outcome.unchanged(thread), busy=others, now=now)
-            failed = status in (Run.Status.ERROR, Run.Status.TIMEOUT)
-            self._announce_end(status, seq, error=error if failed else None)
+            transaction.on_commit(partial(metrics.count_end, ending.status, found[0]["status"]))
 
     @transaction.atomic
     def cancel(self, action: CancelAction = CancelAction.INTERRUPT) -> bool:
@@ -197,22 +191,15 @@ class Run(models.Model):
 
     def _end_unexecuted(self, thread: Thread) -> None:
         """As a run that waits. What an earlier attempt has left stays."""
-        now = timezone.now()
-        outcome = Outcome.unchanged(thread)
+        ending = Ending(self.Status.INTERRUPTED, self.last_seq() + 1, expected=self.Status.PENDING)
         if self.attempt:
-            left = state.outcome(thread)
-            outcome = replace(
-                left, thread_status=Thread.Status.INTERRUPTED, error=encode_for_jsonb(CANCELLED)
+            left = replace(
+                state.outcome(thread),
+                thread_status=Thread.Status.INTERRUPTED,
+                error=encode_for_jsonb(CANCELLED),
             )
-        Run.objects.filter(pk=self.pk).update(
-            status=self.Status.INTERRUPTED,
-            error=CANCELLED if self.attempt else None,
-            finished_at=now,
-            updated_at=now,
-        )
-        others = Run.objects.filter(thread=thread).active().exists()
-        thread.settle(outcome, busy=others, now=now)
-        self._announce_end(self.Status.INTERRUPTED, self.last_seq() + 1)
+            ending = ending._replace(outcome=left, error=left.error)
+        self._end(ending)
 
     def abandon(self, *, thread_stays: bool) -> None:
         """Before an active run is deleted, in that transaction: stop it, and undo it if its thread stays.
@@ -240,9 +227,10 @@ class Run(models.Model):
         Locks the thread's row. Raises RunNotRetryable if it is active, went well, or others came after it.
         """
         thread = Thread.objects.without_values().lock(self.thread_id)
-        if Run.objects.filter(thread=thread, pk__gt=self.pk).exists():
+        own = Run.objects.filter(pk=self.pk)
+        if Run.objects.filter(thread=thread, job_id__gt=own.values("job_id")).exists():
             raise RunNotRetryable("Its thread has gone on with other runs.")
-        updated = Run.objects.filter(pk=self.pk, status__in=self.RETRYABLE).update(
+        updated = own.filter(status__in=self.RETRYABLE).update(
             status=self.Status.PENDING,
             error=None,
             cancel_action="",
@@ -266,19 +254,3 @@ class Run(models.Model):
     def last_seq(self) -> int:
         """The number of the latest event in the log, 0 without one."""
         return RunEvent.objects.filter(run=self).aggregate(models.Max("seq"))["seq__max"] or 0
-
-    def _announce_end(self, status: Status, seq: int, *, error: str | None = None) -> None:
-        """To followers, when the open transaction commits, and then to the webhook.
-
-        Clients stop reading at an ``error`` and look at the run: it must not appear before its status.
-        """
-        metrics.count_finished(status)
-        last = [] if error is None else [("error", error)]
-        last.append((END, encode({"status": status.value})))
-        RunEvent.objects.bulk_create(
-            RunEvent(run=self, seq=seq + place, event=event, data=data)
-            for place, (event, data) in enumerate(last)
-        )
-        notify([self.pk])
-        if self.kwargs.get("webhook"):
-            jobs.deliver_webhook(self.pk)

@@ -1,20 +1,22 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.db import connections, models, transaction
-from django.db.models import F
+import orjson
+from django.db import DEFAULT_DB_ALIAS, models, transaction
 from django.utils import timezone
-from uuid_utils.compat import uuid7
 
 from assistants.models import Assistant
-from runs import jobs
+from runs import jobs, statements
 from runs.conf import conf
+from runs.connections import execute
 from runs.exceptions import InvalidRunId, RunNotFound, TooManyRuns
 from runs.retention import PruneEvents, PruneRuns
-from threads.exceptions import ThreadBusy
+from threads.exceptions import ThreadBusy, ThreadNotFound
 from threads.models import Thread
 from threads.querysets import own_metadata
 
@@ -24,8 +26,19 @@ if TYPE_CHECKING:
 
     from runs.models import Run
 
+M = TypeVar("M", bound=models.Model)
+
 # The first of the two numbers of advisory locks on users.
 LOCK_SPACE = 1_397_444_937
+LOCK_USER = "SELECT pg_advisory_xact_lock(%(space)s, hashtext(%(user)s))"
+COUNT_ACTIVE = """
+SELECT count(*) FROM (
+    SELECT FROM runs_run WHERE user_id = %(user)s AND status IN ('pending', 'running') LIMIT %(most)s
+) active
+"""
+
+# Of what a claim finds, the columns that hold JSON.
+JSON = ("kwargs", "metadata", "config", "context")
 
 # Runs that have just been submitted or released are not yet lost.
 RECOVERY_AGE = timedelta(seconds=30)
@@ -52,7 +65,6 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         found = self.filter(status=status) if status else self
         return list(found.order_by("-created_at", "-id")[offset : offset + limit])
 
-    @transaction.atomic
     def submit(
         self,
         thread: Thread,
@@ -72,53 +84,67 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         the thread has just been deleted, TooManyRuns, IntegrityError when there is a run of that idempotency
         key.
         """
-        user = user if user is not None and user.is_authenticated else None
-        thread = Thread.objects.without_values().lock(thread.pk)
-        self._check_number_of(user)
-        self._make_way(thread, multitask_strategy)
         stamp = {"graph_id": assistant.graph_id, "assistant_id": str(assistant.pk)}
         run = self.model(
-            id=uuid7(),
             thread=thread,
             assistant=assistant,
             kwargs=kwargs,
-            metadata={"created_by": "system", **thread.metadata, **own_metadata(metadata), **stamp},
+            metadata=own_metadata(metadata),
             multitask_strategy=multitask_strategy,
             idempotency_key=idempotency_key,
-            user=user,
+            user_id=user.pk if user is not None and user.is_authenticated else None,
         )
-        run.job_id = jobs.enqueue(run.pk, thread.pk, after_seconds)
-        run.save(force_insert=True)
-        thread.occupy(metadata=stamp, config=_thread_config(kwargs.get("config") or {}))
+        statement = statements.submit(
+            run,
+            stamp=stamp,
+            config=_thread_config(kwargs.get("config") or {}),
+            starts_at=run.created_at + timedelta(seconds=after_seconds) if after_seconds else None,
+        )
+        with self._admitted(run):
+            found = execute(*statement)
+        if not found:
+            raise ThreadNotFound(thread.pk)
+        run.job_id, run.metadata = found[0]["job_id"], orjson.loads(found[0]["metadata"])
+        run._state.adding = False
         return run
 
-    def _check_number_of(self, user: AbstractBaseUser | AnonymousUser | None) -> None:
+    @contextmanager
+    def _admitted(self, run: Run) -> Iterator[None]:
+        """The transaction in which the run may be made; there is none where nothing has to be looked at."""
+        waits = run.multitask_strategy == self.model.MultitaskStrategy.ENQUEUE
+        most = conf.SKEINO_MAX_RUNS_PER_USER if run.user_id is not None else None
+        with transaction.atomic() if most is not None or not waits else nullcontext():
+            if most is not None:
+                self._check_number_of(run.user_id, most)
+            if not waits:
+                self._make_way(run)
+            yield
+
+    def _check_number_of(self, user_id: Any, most: int) -> None:
         """Raises TooManyRuns. Until the transaction ends, nobody else makes a run of this user's."""
-        most = conf.SKEINO_MAX_RUNS_PER_USER
-        if user is None or most is None:
-            return
-        with connections[self.db].cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK_SPACE, str(user.pk)])
-        if self.filter(user=user.pk).active()[:most].count() == most:
+        execute(LOCK_USER, {"space": LOCK_SPACE, "user": str(user_id)})
+        if execute(COUNT_ACTIVE, {"user": user_id, "most": most})[0]["count"] == most:
             raise TooManyRuns(most)
 
-    def _make_way(self, thread: Thread, multitask_strategy: str) -> None:
-        """Stop the thread's active runs if the strategy says so, and the settings that it may."""
-        if multitask_strategy == self.model.MultitaskStrategy.ENQUEUE:
-            return
-        active = list(self.filter(thread=thread).active().order_by("-id"))
-        refused = multitask_strategy == self.model.MultitaskStrategy.REJECT or conf.SKEINO_BUSY == "conflict"
+    def _make_way(self, run: Run) -> None:
+        """Stop the thread's active runs if the strategy says so, and the settings that it may.
+
+        Locks the thread's row.
+        """
+        thread = Thread.objects.without_values().lock(run.thread_id)
+        active = list(self.filter(thread=thread).active().order_by("-job_id"))
+        refused = run.multitask_strategy == run.MultitaskStrategy.REJECT or conf.SKEINO_BUSY == "conflict"
         if active and refused:
             raise ThreadBusy
-        for run in active:
-            run.cancel(self.model.CancelAction(multitask_strategy))
+        for other in active:
+            other.cancel(self.model.CancelAction(run.multitask_strategy))
 
     def drain(self) -> bool:
         """Let those that execute finish their current steps, and none that waits begin; see ``Run.cancel``.
 
         False if there was none that was active.
         """
-        stopped = [run.drain() for run in self.active().order_by("-id")]  # the last in line first
+        stopped = [run.drain() for run in self.active().order_by("-job_id")]  # the last in line first
         return any(stopped)
 
     def claim(self, run_id: uuid.UUID, now: datetime | None = None) -> Run | None:
@@ -126,14 +152,17 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
 
         ``seq`` of the run is then the number of the latest event that earlier attempts have logged.
         """
-        now = now or timezone.now()
-        claimed = self.filter(pk=run_id, status=self.model.Status.PENDING).update(
-            status=self.model.Status.RUNNING, attempt=F("attempt") + 1, started_at=now, updated_at=now
-        )
-        if not claimed:
+        return self.claimed(run_id, execute(*statements.claim(run_id, now or timezone.now())))
+
+    def claimed(self, run_id: uuid.UUID, found: list[dict[str, Any]]) -> Run | None:
+        """The run that a claim has found; it has the columns that its execution takes, and its assistant."""
+        if not found:
             return None
-        run = self.select_related("assistant", "user").get(pk=run_id)
-        run.seq = run.last_seq() if run.attempt > 1 else 0
+        row = {name: _json(value) if name in JSON else value for name, value in found[0].items()}
+        run = _with(self.model, row | {"id": run_id})
+        told = {name: row[name] for name in ("graph_id", "config", "context")}
+        run.assistant = _with(Assistant, told | {"id": row["assistant_id"]})
+        run.seq = row["seq"] or 0
         return run
 
     def unclaim(self, run_id: uuid.UUID, now: datetime) -> None:
@@ -174,6 +203,17 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
 
 class RunEventQuerySet(PruneEvents, models.QuerySet):
     pass
+
+
+def _with(model: type[M], columns: dict[str, Any]) -> M:
+    """A row of which some columns have been read; others are when they are asked for."""
+    names = [field.attname for field in model._meta.concrete_fields if field.attname in columns]
+    return model.from_db(DEFAULT_DB_ALIAS, names, [columns[name] for name in names])
+
+
+def _json(value: Any) -> Any:
+    """Django's connections leave jsonb as text."""
+    return orjson.loads(value) if isinstance(value, str) else value
 
 
 def _thread_config(config: dict[str, Any]) -> dict[str, Any]:

@@ -163,8 +163,11 @@ class QueueWorker(worker.Worker):
                 "status": jobs.Status.TODO.value if retry_decision else status.value,
                 "retry_at": retry_decision and retry_decision.retry_at,
             }
-        # A job that nobody ends would hold up its thread as long as this worker lives.
-        if not await persistently(self._query, statement, job_id=job.id, worker_id=job.worker_id, **values):
+        # A job that nobody ends would hold up its thread as long as this worker lives. That of a run that has
+        # ended was deleted with it.
+        of_job = {"job_id": job.id, "worker_id": job.worker_id}
+        has_ended = job_result is not None and job_result.result is True
+        if not has_ended and not await persistently(self._query, statement, **of_job, **values):
             logger.warning("Job %s is not this worker's any more.", job.id)
         self._job_ids_to_abort.pop(job.id or 0, None)
         if job.lock:

@@ -165,7 +165,7 @@ class RunCancelViewSet(AllRunsViews):
         elif not body.get("status"):
             runs = runs.filter(thread=body["thread_id"], pk__in=body["run_ids"])
         # The latest first, so that none begins because an earlier one was stopped.
-        cancelled = [_cancel(run, action) for run in runs.order_by("-id")]
+        cancelled = [_cancel(run, action) for run in runs.order_by("-job_id")]
         if not any(cancelled):
             raise NothingToCancel
         return Response(status=204)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import httpx
+import psycopg
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.utils import timezone
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, RetryStrategy, builtin_tasks
@@ -26,6 +27,14 @@ logger = logging.getLogger(__name__)
 PRUNE_SECONDS = 3.0
 
 
+# What a worker does to runs it does by psycopg, or by Django's models, which wrap psycopg's errors. An
+# IntegrityError: the thread's other run, whose job was lost, has not yet been recovered.
+NOT_NOW = (
+    *(OperationalError, InterfaceError, IntegrityError),
+    *(psycopg.OperationalError, psycopg.InterfaceError, psycopg.IntegrityError),
+)
+
+
 class WrongWorker(RuntimeError):
     """Runs are executed by `manage.py worker`; this is another procrastinate worker."""
 
@@ -36,16 +45,15 @@ class BackToTheQueue(BaseRetryStrategy):
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if isinstance(exception, (HandedBack, asyncio.CancelledError)):
             return RetryDecision()
-        # An IntegrityError: the thread's other run, whose job was lost, has not yet been recovered.
-        if isinstance(exception, (WrongWorker, OperationalError, InterfaceError, IntegrityError)):
+        if isinstance(exception, (WrongWorker, *NOT_NOW)):
             return RetryDecision(retry_in={"seconds": 1})
         return None
 
 
 @app.task(name=jobs.EXECUTE, pass_context=True, retry=BackToTheQueue())
-async def execute(context: JobContext, *, run_id: str) -> None:
-    """Execute a run. Does nothing if it is gone or no longer pending."""
-    await _worker(context).execute(UUID(run_id))
+async def execute(context: JobContext, *, run_id: str) -> bool:
+    """Execute a run. Does nothing if it is gone or no longer pending. Whether this job is deleted already."""
+    return await _worker(context).execute(UUID(run_id))
 
 
 @app.task(name=jobs.START, pass_context=True, retry=BackToTheQueue())

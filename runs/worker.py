@@ -13,7 +13,6 @@ from uuid import UUID
 
 import psycopg
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 from langchain_core.runnables import RunnableConfig
 from langgraph.pregel import Pregel
@@ -24,11 +23,12 @@ from procrastinate.contrib.django.db_cleanup import close_db_connections
 from procrastinate.exceptions import ConnectorException
 from procrastinate.middleware import AsyncCallNext
 from psycopg import AsyncConnection
+from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from assistants.graphs import equipped, registry
 from assistants.store import open_store
-from runs import jobs, metrics
+from runs import jobs, metrics, statements
 from runs.checkpoints import RunSaver
 from runs.conf import conf
 from runs.connections import (
@@ -48,6 +48,7 @@ from runs.lease import Lease
 from runs.models import Run
 from runs.node_threads import NodeExecutor
 from runs.queue import QueueWorker
+from runs.statements import Ending, Statement
 from threads.state import Outcome
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class Worker:
         events: EventWriter,
         database: DatabaseThreads,
     ) -> None:
+        self._pool = pool
         self.checkpointer = RunSaver(pool)
         self.store = store
         self.events = events
@@ -79,22 +81,24 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
 
-    async def execute(self, run_id: UUID) -> None:
-        """One attempt of the run, from claiming it to its end.
+    async def execute(self, run_id: UUID) -> bool:
+        """One attempt of the run, from claiming it to its end. Whether it has ended, and its job with it.
 
         Raises HandedBack, and the run waits again, when the worker stops before the run has ended.
         """
         run = await self._claim(run_id)
         if run is None:
-            return
+            return False
         self.lose(run_id)  # an earlier attempt, if it was in this process
         execution = self._executions[run_id] = Execution(run, self.events, self.lease)
         if self._draining:
             execution.drain()
         try:
             await self._carry_out(execution)
+            return True
         except RunLost:
             logger.warning("Run %s is not this worker's any more.", run_id, extra={"run_id": str(run_id)})
+            return False
         finally:
             if self._executions.get(run_id) is execution:  # and not the attempt that has replaced it
                 del self._executions[run_id]
@@ -113,14 +117,27 @@ class Worker:
             raise HandedBack from exc
         try:
             await self._finish(execution, *end)
-        except DatabaseError as exc:
+        except psycopg.DatabaseError as exc:
             logger.exception("What run %s has left cannot be stored.", run.pk, extra={"run_id": str(run.pk)})
             await self._finish(execution, *execution.failed(exc))
         metrics.observe_duration(run.started_at)
 
     async def _finish(self, execution: Execution, status: Run.Status, outcome: Outcome | None) -> None:
-        seq, usage = execution.seq + 1, execution.usage.total
-        await self._persistently(partial(execution.run.finish, status, outcome, seq=seq, usage=usage))
+        run, error = execution.run, outcome.error if outcome else None
+        ending = Ending(status.value, execution.seq + 1, outcome, error, execution.usage.total)
+        finish = statements.finish(run, ending, timezone.now())
+        found = await persistently(self._transact, finish)
+        if not found:
+            raise RunLost(run.pk)
+        metrics.count_end(ending.status, found[0]["status"])
+
+    async def _transact(self, found: list[Statement]) -> list[dict[str, Any]]:
+        """Execute statements in one transaction and one round trip; returns the last one's rows."""
+        async with self._pool.connection() as connection:
+            async with connection.pipeline(), connection.transaction():
+                for text, parameters in found:
+                    cursor = await connection.cursor(row_factory=dict_row).execute(text, parameters)
+            return await cursor.fetchall()
 
     def look_at(self, run_id: UUID) -> None:
         """Somebody has asked for an end of the run: find out which, and bring it about."""
@@ -160,16 +177,17 @@ class Worker:
     async def _claim(self, run_id: UUID) -> Run | None:
         """Claim the run; if that fails, or this is cancelled meanwhile, give back what was claimed."""
         now = timezone.now()
-        claiming = asyncio.ensure_future(self._database.call(Run.objects.claim, run_id, now))
+        claiming = asyncio.ensure_future(self._transact([statements.claim(run_id, now)]))
         try:
-            return await asyncio.shield(claiming)
+            found = await asyncio.shield(claiming)
         except asyncio.CancelledError:
             await asyncio.wait([claiming])
             await self._persistently(Run.objects.unclaim, run_id, now)
             raise
-        except (OperationalError, InterfaceError):  # it may have been claimed all the same
+        except psycopg.OperationalError:  # it may have been claimed all the same
             await self._persistently(Run.objects.unclaim, run_id, now)
             raise
+        return Run.objects.claimed(run_id, found)
 
     async def _graph(self, graph_id: str, config: RunnableConfig) -> Pregel:
         """The graph on this worker's checkpointer and store. What a factory makes is made for each run."""

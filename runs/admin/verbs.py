@@ -34,7 +34,7 @@ def retry(request: HttpRequest, run: Run) -> str:
 
 def cancel_all(request: HttpRequest, thread: Thread, action: Any = Run.CancelAction.INTERRUPT) -> str:
     """The last in line first, so that none begins meanwhile."""
-    runs = Run.objects.filter(thread=thread).active().order_by("-id")
+    runs = Run.objects.filter(thread=thread).active().order_by("-job_id")
     cancelled = [run.cancel(action) for run in runs]
     if not any(cancelled):
         raise NothingToCancel
@@ -47,7 +47,7 @@ def roll_back_all(request: HttpRequest, thread: Thread) -> str:
 
 
 def retry_last(request: HttpRequest, thread: Thread) -> str:
-    last = Run.objects.filter(thread=thread).order_by("-id").first()
+    last = Run.objects.filter(thread=thread).order_by("-job_id").first()
     if last is None:
         raise RunNotRetryable("The thread has no run.")
     return retry(request, last)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
-from pytest_django import DjangoAssertNumQueries
 
+from assistants.models import Assistant
 from runs.exceptions import InvalidRunId, RunLost, RunNotFound
 from runs.models import Run, RunEvent
 from tests.runs.engine import IDLE, at_once, claimed, new_thread, submit, thread_of
@@ -42,13 +42,13 @@ def test_a_submitted_run_is_pending_and_its_thread_busy() -> None:
     assert thread_of(run).metadata["graph_id"] == "echo"
 
 
-def test_run_and_job_appear_together_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    thread = new_thread()
-    monkeypatch.setattr(Thread, "occupy", lambda *args, **kwargs: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        submit(thread=thread)
-    assert not Run.objects.exists()
-    assert not ProcrastinateJob.objects.exists()
+def test_run_and_job_appear_together_or_not_at_all() -> None:
+    make = partial(Run.objects.submit, new_thread(), Assistant.objects.find("echo"), kwargs={})
+    run = make(idempotency_key="a")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make(idempotency_key="a")
+    assert list(Run.objects.all()) == [run]
+    assert [job.id for job in ProcrastinateJob.objects.all()] == [run.job_id]
 
 
 def test_the_job_of_a_run_is_locked_to_its_thread() -> None:
@@ -82,27 +82,11 @@ def test_of_two_runs_that_would_not_wait_one_is_taken() -> None:
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Run", *["ThreadBusy"] * 3]
 
 
-@raced
-def test_runs_are_queued_in_the_order_they_were_made_in() -> None:
-    thread = new_thread()
-    at_once(*[partial(submit, thread=thread)] * 4)
-    by_run = Run.objects.order_by("id").values_list("job_id", flat=True)
-    assert list(by_run) == sorted(by_run)
-
-
 def test_no_run_is_made_on_a_deleted_thread() -> None:
     thread = new_thread()
     Thread.objects.get(pk=thread.pk).delete()
     with pytest.raises(ThreadNotFound):
         submit(thread=thread)
-
-
-def test_a_run_costs_a_constant_number_of_queries(
-    django_assert_num_queries: DjangoAssertNumQueries,
-) -> None:
-    run = submit()
-    with django_assert_num_queries(7):  # with the savepoint's two and one for the assistant
-        submit(thread=run.thread)
 
 
 # --- claim ---

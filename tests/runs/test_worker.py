@@ -10,13 +10,13 @@ from typing import Any
 import psycopg
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from runs import worker
 from runs.models import Run
-from runs.querysets import RunQuerySet
+from runs.statements import Statement
 from tests.graphs import factories
 from tests.runs.api import human
 from tests.runs.engine import asubmit, ended, new_thread, submit, work_off, work_off_by, working
@@ -127,38 +127,43 @@ async def test_a_run_submitted_in_a_worker_process_is_submitted_whole_or_not_at_
     assert not await ProcrastinateJob.objects.aexists()
 
 
-@pytest.mark.parametrize(("owner", "verb"), [(RunQuerySet, "claim"), (Run, "finish")])
+@pytest.mark.parametrize("written_first", [False, True])
+@pytest.mark.parametrize("which", ["SET status = 'running'", "SET settled_status"])
 async def test_a_run_whose_row_cannot_be_written_is_tried_again(
-    monkeypatch: pytest.MonkeyPatch, owner: type, verb: str
+    monkeypatch: pytest.MonkeyPatch, which: str, written_first: bool
 ) -> None:
-    written = getattr(owner, verb)
-    failures = iter([OperationalError("the connection is lost")])
+    transact, failures = worker.Worker._transact, iter([psycopg.OperationalError("the connection is lost")])
 
-    def fail_once(*args: Any, **kwargs: Any) -> Any:
+    async def fail_once(self: worker.Worker, found: list[Statement]) -> Any:
+        if which not in found[-1].text:
+            return await transact(self, found)
         for failure in failures:
+            if written_first:
+                await transact(self, found)
             raise failure
-        return written(*args, **kwargs)
+        return await transact(self, found)
 
-    monkeypatch.setattr(owner, verb, fail_once)
+    monkeypatch.setattr(worker.Worker, "_transact", fail_once)
     await asubmit("echo", input=human("hi"))
     await work_off()
     assert await statuses() == {"success": 1}
+    assert next(failures, None) is None
 
 
 async def test_a_run_whose_result_cannot_be_stored_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even by a second try: it would be tried for ever."""
-    finish = Run.finish
+    transact = worker.Worker._transact
 
-    def refuse(self: Run, status: Run.Status, outcome: Any, **options: Any) -> None:
-        if outcome.values is not None:
-            raise OperationalError("too large") from psycopg.errors.ProgramLimitExceeded("too large")
-        finish(self, status, outcome, **options)
+    async def refuse(self: worker.Worker, found: list[Statement]) -> Any:
+        if "values" in found[-1].parameters and found[-1].parameters["values"] is not None:
+            raise psycopg.errors.ProgramLimitExceeded("too large")
+        return await transact(self, found)
 
-    monkeypatch.setattr(Run, "finish", refuse)
+    monkeypatch.setattr(worker.Worker, "_transact", refuse)
     await asubmit("echo", input=human("hi"))
     await work_off()
     run = await Run.objects.select_related("thread").aget()
-    assert (run.status, run.error) == ("error", {"error": "OperationalError", "message": "too large"})
+    assert (run.status, run.error) == ("error", {"error": "ProgramLimitExceeded", "message": "too large"})
     assert run.thread.status == "error"
 
 

@@ -1,0 +1,207 @@
+"""What every run does to the database, as few statements as it takes: made, claimed, ended.
+
+They are executed on Django's connection, or on one of a worker's pool.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from runs import jobs
+from runs.events import CHANNEL, END
+from threads.encoding import EncodedJSON, encode
+
+if TYPE_CHECKING:
+    from runs.models import Run
+    from threads.state import Outcome
+
+# One that goes on while the thread is locked by its run's last transaction waits here, and then has what
+# that left. The job's number comes after the lock, so that jobs are numbered in the order of their runs.
+SUBMIT = """
+WITH thread AS MATERIALIZED (
+    SELECT id, metadata FROM threads_thread WHERE id = %(thread)s FOR NO KEY UPDATE
+), job AS MATERIALIZED (
+    SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[ROW(
+        'default', %(task)s::text, 0, %(lock)s::text, NULL, %(args)s::jsonb, %(starts_at)s::timestamptz
+    )::procrastinate_job_to_defer_v1])) AS id
+    FROM thread
+), run AS (
+    INSERT INTO runs_run (
+        id, thread_id, assistant_id, user_id, job_id, status, kwargs, metadata, multitask_strategy,
+        idempotency_key, attempt, lost, cancel_action, created_at, updated_at
+    )
+    SELECT %(run)s, thread.id, %(assistant)s, %(user)s, job.id, 'pending', %(kwargs)s,
+        '{"created_by": "system"}'::jsonb || thread.metadata || %(metadata)s || %(stamp)s,
+        %(multitask_strategy)s, %(idempotency_key)s, 0, 0, '', %(now)s, %(now)s
+    FROM thread, job
+    RETURNING job_id, metadata
+), occupied AS (
+    UPDATE threads_thread t
+    SET status = 'busy', metadata = t.metadata || %(stamp)s, config = %(config)s, updated_at = %(now)s
+    FROM run WHERE t.id = %(thread)s
+)
+SELECT job_id, metadata FROM run
+"""
+
+CLAIM = """
+WITH claimed AS (
+    UPDATE runs_run
+    SET status = 'running', attempt = attempt + 1, started_at = %(now)s, updated_at = %(now)s
+    WHERE id = %(run)s AND status = 'pending'
+    RETURNING *
+)
+SELECT
+    r.thread_id, r.user_id, r.job_id, r.status, r.kwargs, r.metadata, r.attempt, r.lost, r.cancel_action,
+    r.started_at, r.assistant_id, a.graph_id, a.config, a.context,
+    CASE WHEN r.attempt > 1 THEN (SELECT max(seq) FROM runs_runevent WHERE run_id = r.id) END AS seq
+FROM claimed r JOIN assistants_assistant a ON a.id = r.assistant_id
+"""
+
+# Before FINISH and in its transaction, but not in its statement: that must see what those have left who had
+# the locks before, runs that were submitted and jobs that were taken back.
+LOCK_THREAD = "SELECT 1 FROM threads_thread WHERE id = %(thread)s FOR NO KEY UPDATE"
+LOCK_JOB = "SELECT 1 FROM procrastinate_jobs WHERE id = %(job)s FOR UPDATE"
+
+FINISH = """
+WITH run AS MATERIALIZED (
+    UPDATE runs_run SET status = %(status)s::text, error = %(run_error)s, usage = %(usage)s,
+        finished_at = %(now)s, updated_at = %(now)s
+    WHERE id = %(run)s::uuid AND status = %(expected)s::text AND attempt = %(attempt)s
+    RETURNING id, thread_id
+), done AS (
+    DELETE FROM procrastinate_jobs j USING run WHERE j.id = %(job)s AND j.status = 'doing'
+), settled AS (
+    UPDATE threads_thread t
+    SET {outcome}updated_at = %(now)s, status = CASE WHEN EXISTS (
+        SELECT 1 FROM runs_run o
+        WHERE o.thread_id = t.id AND o.id <> run.id AND o.status IN ('pending', 'running')
+    ) THEN 'busy' ELSE {status} END
+    FROM run WHERE t.id = run.thread_id
+    RETURNING t.status
+), logged AS (
+    INSERT INTO runs_runevent (run_id, seq, event, data)
+    SELECT run.id, e.seq, e.event, e.data
+    FROM run, unnest(%(seqs)b::int[], %(events)b::text[], %(data)b::text[]) AS e (seq, event, data)
+)
+SELECT settled.status, pg_notify(%(channel)s, %(run)s::uuid::text), CASE WHEN %(webhook)s THEN
+    procrastinate_defer_jobs_v1(ARRAY[ROW(
+        'default', %(deliver)s::text, 0, NULL, NULL, %(args)s::jsonb, NULL
+    )::procrastinate_job_to_defer_v1])
+END
+FROM settled
+"""  # nosec B608  (constants)
+OUTCOME = "settled_status = %(thread_status)s::text, interrupts = %(interrupts)s, error = %(error)s, "
+VALUES = """"values" = %(values)s, state_updated_at = %(now)s,
+    expires_at = %(now)s::timestamptz + t.ttl_minutes * interval '1 minute', """
+FINISH_UNCHANGED = FINISH.format(outcome="", status="t.settled_status")
+FINISH_WITHOUT_VALUES = FINISH.format(outcome=OUTCOME, status="%(thread_status)s::text")
+FINISH_WITH_VALUES = FINISH.format(outcome=OUTCOME + VALUES, status="%(thread_status)s::text")
+
+
+# Of these a run's stream tells by an event `error`.
+FAILURES = ("error", "timeout")
+
+
+class Statement(NamedTuple):
+    text: str
+    parameters: dict[str, Any]
+
+
+class Ending(NamedTuple):
+    """How an attempt ends. ``seq`` numbers the first of the events that tell of it.
+
+    Without an outcome the run has left nothing, and its thread is what it was.
+    """
+
+    status: str
+    seq: int
+    outcome: Outcome | None = None
+    error: Any = None
+    usage: dict[str, int] | None = None
+    expected: str = "running"  # the run's status before
+
+    def events(self) -> dict[str, list[Any]]:
+        """By column. Clients stop reading at an ``error`` and look at the run, so it comes with the end."""
+        last = [("error", _text(self.error))] if self.error and self.status in FAILURES else []
+        last.append((END, encode({"status": self.status})))
+        names, data = zip(*last, strict=True)
+        return {
+            "seqs": [self.seq + place for place in range(len(last))],
+            "events": list(names),
+            "data": list(data),
+        }
+
+
+def submit(
+    run: Run, *, stamp: dict[str, str], config: dict[str, Any], starts_at: datetime | None = None
+) -> Statement:
+    """Insert the run with a job, and occupy its thread. Returns ``job_id`` and ``metadata``.
+
+    Metadata are those of the run over its thread's, and ``stamp`` over both, which the thread takes too. No
+    row: the thread is gone.
+    """
+    job = jobs.execution(run.pk, run.thread_id) if starts_at is None else jobs.start(run.pk)
+    parameters = {
+        "run": run.pk,
+        "thread": run.thread_id,
+        "assistant": run.assistant_id,
+        "user": run.user_id,
+        "kwargs": _jsonb(run.kwargs),
+        "metadata": _jsonb(run.metadata),
+        "multitask_strategy": run.multitask_strategy,
+        "idempotency_key": run.idempotency_key,
+        "now": run.created_at,
+        "stamp": _jsonb(stamp),
+        "config": _jsonb(config),
+        "starts_at": starts_at,
+    }
+    return Statement(SUBMIT, parameters | job)
+
+
+def claim(run_id: UUID, now: datetime) -> Statement:
+    """See ``RunQuerySet.claim``. No row: the run is gone, or not pending."""
+    return Statement(CLAIM, {"run": run_id, "now": now})
+
+
+def finish(run: Run, ending: Ending, now: datetime) -> list[Statement]:
+    """For one transaction. The last returns the thread's ``status``; no row: the run is not so any more."""
+    outcome = ending.outcome
+    text = FINISH_UNCHANGED
+    parameters: dict[str, Any] = {
+        "run": run.pk,
+        "job": run.job_id,
+        "attempt": run.attempt,
+        "expected": ending.expected,
+        "now": now,
+        "status": ending.status,
+        "run_error": _jsonb(ending.error),
+        "usage": _jsonb(ending.usage),
+        "channel": CHANNEL,
+        "webhook": bool(run.kwargs.get("webhook")),
+    }
+    if outcome is not None:
+        text = FINISH_WITHOUT_VALUES if outcome.values is None else FINISH_WITH_VALUES
+        parameters |= {
+            "thread_status": str(outcome.thread_status),
+            "interrupts": _jsonb(outcome.interrupts),
+            "error": _jsonb(outcome.error),
+            "values": _jsonb(outcome.values),
+        }
+    return [
+        Statement(LOCK_THREAD, {"thread": run.thread_id}),
+        Statement(LOCK_JOB, {"job": run.job_id}),
+        Statement(text, parameters | ending.events() | jobs.delivery(run.pk)),
+    ]
+
+
+def _jsonb(value: Any) -> Jsonb | None:
+    """None is NULL."""
+    return None if value is None else Jsonb(_text(value), dumps=str)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, EncodedJSON) else encode(value)
