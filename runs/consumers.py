@@ -65,7 +65,7 @@ class RunStreamConsumer(AsyncWebsocketConsumer):
         if not may(user, VIEW):
             raise PermissionDenied
         kwargs = self.scope["url_route"]["kwargs"]
-        thread = Thread.objects.without_values().find_for(user, kwargs["thread_id"])
+        thread = Thread.objects.find_for(user, kwargs["thread_id"], values=False)
         return Run.objects.filter(thread=thread).find(kwargs["run_id"]).pk
 
     def _after(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from rest_framework import serializers
 
+from assistants.request_serializers import RequestSerializer
 from runs.models import Run
 from runs.serializers import RunSerializer
 from runs.stream_modes import STREAM_MODES
@@ -15,7 +16,7 @@ THREAD_STREAM_MODES = ["run_modes", "lifecycle", "state_update"]
 CANCEL_ACTIONS = [Run.CancelAction.INTERRUPT.value, Run.CancelAction.ROLLBACK.value]
 
 
-class RunListSerializer(serializers.Serializer[None]):
+class RunListSerializer(RequestSerializer):
     limit = serializers.IntegerField(required=False, default=10, min_value=1, max_value=1000)
     offset = serializers.IntegerField(required=False, default=0, min_value=0, max_value=2**31)
     status = serializers.ChoiceField(required=False, choices=Run.Status.choices)
@@ -26,7 +27,7 @@ class RunListSerializer(serializers.Serializer[None]):
     )
 
 
-class CancelQuerySerializer(serializers.Serializer[None]):
+class CancelQuerySerializer(RequestSerializer):
     action = serializers.ChoiceField(
         required=False,
         choices=CANCEL_ACTIONS,
@@ -41,7 +42,7 @@ class CancelRunQuerySerializer(CancelQuerySerializer):
     )
 
 
-class CancelRunsSerializer(serializers.Serializer[None]):
+class CancelRunsSerializer(RequestSerializer):
     """Runs of a thread by their ids, or all of a status."""
 
     thread_id = serializers.UUIDField(required=False, allow_null=True)
@@ -84,7 +85,7 @@ class ModeListField(serializers.ListField):
         return items
 
 
-class JoinQuerySerializer(serializers.Serializer[None]):
+class JoinQuerySerializer(RequestSerializer):
     cancel_on_disconnect = serializers.BooleanField(
         required=False, default=False, help_text="Whether the run is cancelled when this client leaves."
     )
@@ -97,7 +98,7 @@ class JoinStreamQuerySerializer(JoinQuerySerializer):
     )
 
 
-class ThreadStreamQuerySerializer(serializers.Serializer[None]):
+class ThreadStreamQuerySerializer(RequestSerializer):
     stream_modes = ModeListField(
         THREAD_STREAM_MODES,
         help_text="Without `run_modes` among them: only where runs begin and end.",

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from langsmith.utils import tracing_is_enabled
 from rest_framework import serializers
 
+from assistants.request_serializers import RequestSerializer
 from runs.addresses import AddressRefused, check_url
 from runs.conf import conf
 from runs.exceptions import ThreadNeeded
@@ -50,7 +51,21 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         read_only_fields = fields
 
     def to_representation(self, run: Run) -> dict[str, Any]:
-        shown = super().to_representation(run)
+        # Written out: the fields need no conversion, and to make them takes longer than this.
+        shown = {
+            "run_id": run.pk,
+            "thread_id": run.thread_id,
+            "assistant_id": run.assistant_id,
+            "metadata": run.metadata,
+            "status": run.status,
+            "kwargs": run.kwargs,
+            "multitask_strategy": run.multitask_strategy,
+            "attempt": run.attempt,
+            "error": run.error,
+            "usage": run.usage,
+            "created_at": run.created_at,
+            "updated_at": run.updated_at,
+        }
         select = self.context.get("select")
         return {key: shown[key] for key in select} if select else shown
 
@@ -91,7 +106,7 @@ class BreakpointsField(serializers.Field):
         return value
 
 
-class RunCheckpointSerializer(serializers.Serializer[None]):
+class RunCheckpointSerializer(RequestSerializer):
     """A checkpoint of the run's own thread. A ``thread_id`` in it is not needed and not read."""
 
     checkpoint_id = serializers.UUIDField(required=False, allow_null=True)
@@ -99,7 +114,7 @@ class RunCheckpointSerializer(serializers.Serializer[None]):
     checkpoint_map = serializers.DictField(required=False, allow_null=True)
 
 
-class ConfigSerializer(serializers.Serializer[None]):
+class ConfigSerializer(RequestSerializer):
     tags = serializers.ListField(
         child=serializers.CharField(max_length=255), max_length=100, required=False, allow_null=True
     )
@@ -114,12 +129,12 @@ class ConfigSerializer(serializers.Serializer[None]):
     configurable = serializers.DictField(required=False, allow_null=True)
 
 
-class LangSmithTracerSerializer(serializers.Serializer[None]):
+class LangSmithTracerSerializer(RequestSerializer):
     project_name = serializers.CharField(required=False, allow_null=True, max_length=255)
     example_id = serializers.UUIDField(required=False, allow_null=True)
 
 
-class RunCreateSerializer(serializers.Serializer[None]):
+class RunCreateSerializer(RequestSerializer):
     """What to run, and how (wire contract 3.4). Unknown keys are ignored."""
 
     assistant_id = serializers.CharField(max_length=255, help_text="A UUID, or the name of a graph.")

@@ -58,10 +58,11 @@ def submit(request: Request, body: RunCreateSerializer, thread_id: str) -> Run:
     assistant = Assistant.objects.find_for(request.user, data["assistant_id"])
 
     def create(key: str | None) -> Run:
-        threads = Thread.objects.without_values()
-        find = threads.find_or_open if data.get("if_not_exists") == "create" else threads.find_for
+        find: Callable[..., Thread] = Thread.objects.find_for
+        if data.get("if_not_exists") == "create":
+            find = Thread.objects.find_or_open
         return Run.objects.submit(
-            find(request.user, thread_id, Access.RUN),
+            find(request.user, thread_id, Access.RUN, values=False),
             assistant,
             kwargs=body.run_kwargs,
             metadata=data.get("metadata"),
@@ -72,7 +73,7 @@ def submit(request: Request, body: RunCreateSerializer, thread_id: str) -> Run:
         )
 
     def is_same(run: Run) -> bool:
-        thread = Thread.objects.without_values().find_for(request.user, thread_id, Access.RUN)
+        thread = Thread.objects.find_for(request.user, thread_id, Access.RUN, values=False)
         return thread.pk == run.thread_id and _asks_for_the_same(run, assistant, body)
 
     return once(idempotency_key(request), create, is_same)

@@ -58,7 +58,7 @@ S = TypeVar("S", bound=Serializer[Any])
 
 class RunViews(WaitingViewSet):
     def thread(self, thread_id: str, access: Access = Access.READ) -> Thread:
-        return Thread.objects.without_values().find_for(self.request.user, thread_id, access)
+        return Thread.objects.find_for(self.request.user, thread_id, access, values=False)
 
     def checked(self, serializer: type[S], data: Any) -> S:
         found = serializer(data=data)

@@ -22,7 +22,10 @@ DATA_DIR = Path(__file__).parent.parent / ".data" / "test"
 
 
 def pytest_configure() -> None:
-    """Set Django up, once there is a database for the settings to name."""
+    """Set Django up, once there is a database for the settings to name.
+
+    The processes that pytest-xdist starts find it in their environment.
+    """
     os.environ["SKEINO_DATA_DIR"] = str(DATA_DIR)
     os.environ["SKEINO_THROTTLE"] = "0"
     if not os.environ.get("DATABASE_URL"):
@@ -34,8 +37,9 @@ def pytest_configure() -> None:
     connection.settings_dict["TEST"]["NAME"] = f"test_{uuid.uuid4().hex}"
 
 
-def pytest_unconfigure() -> None:
-    embedded_postgres.stop(DATA_DIR)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # which processes have that others wait for
+        embedded_postgres.stop(DATA_DIR)
 
 
 def _hurry(url: str) -> None:

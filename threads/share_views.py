@@ -46,4 +46,4 @@ class ThreadShareViewSet(ThreadViews):
         return Response(status=204)
 
     def managed(self, thread_id: str) -> Thread:
-        return Thread.objects.without_values().find_for(self.request.user, thread_id, Access.MANAGE)
+        return Thread.objects.find_for(self.request.user, thread_id, Access.MANAGE, values=False)

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
+from assistants.request_serializers import RequestSerializer
 from runs.graph_api.errors import ThreadIdRequired
 from runs.graph_api.messages import ROLES, as_input
 from runs.serializers import RunCreateSerializer
@@ -74,7 +75,7 @@ class ContentField(serializers.Field):
         return value
 
 
-class MessageSerializer(serializers.Serializer[None]):
+class MessageSerializer(RequestSerializer):
     """A message. Unknown keys are ignored."""
 
     role = serializers.ChoiceField(choices=list(ROLES))
@@ -109,7 +110,7 @@ class MessageSerializer(serializers.Serializer[None]):
         return message
 
 
-class GraphConfigSerializer(serializers.Serializer[None]):
+class GraphConfigSerializer(RequestSerializer):
     """Which conversation, and what the graph is configured with: every other key is handed to it."""
 
     thread_id = IdField(
@@ -134,7 +135,7 @@ class GraphConfigSerializer(serializers.Serializer[None]):
         return checked
 
 
-class GraphCallSerializer(serializers.Serializer[None]):
+class GraphCallSerializer(RequestSerializer):
     """What to say to the graph, and where. Unknown keys are ignored."""
 
     messages = MessageSerializer(many=True, required=False, allow_null=True, help_text="What is said.")
@@ -202,7 +203,7 @@ class GraphCallSerializer(serializers.Serializer[None]):
         return {**body.run_kwargs, **({"stream_mode": [CHUNKS]} if streamed else {})}
 
 
-class StopSerializer(serializers.Serializer[None]):
+class StopSerializer(RequestSerializer):
     """Which conversation to stop."""
 
     thread_id = IdField(required=False, allow_null=True)
@@ -218,7 +219,7 @@ class StopSerializer(serializers.Serializer[None]):
         return str(name)
 
 
-class AssistantQuerySerializer(serializers.Serializer[None]):
+class AssistantQuerySerializer(RequestSerializer):
     assistant_id = serializers.CharField(
         required=False, allow_blank=True, help_text="Which graph, if not the default one."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -22,9 +23,11 @@ def installed() -> str:
     version = run([node, "--version"]).stdout.strip()
     if int(version.lstrip("v").split(".")[0]) < OLDEST_NODE:
         pytest.skip(f"Node.js {version} is installed, but {OLDEST_NODE} or newer is needed")
-    if not _has_packages() and (done := run([npm, *INSTALL])).returncode != 0:
-        give_up = pytest.fail if os.environ.get("CI") else pytest.skip
-        give_up(f"npm cannot install the packages: {done.stdout}")
+    with (FOLDER / "package-lock.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
+        if not _has_packages() and (done := run([npm, *INSTALL])).returncode != 0:
+            give_up = pytest.fail if os.environ.get("CI") else pytest.skip
+            give_up(f"npm cannot install the packages: {done.stdout}")
     return node
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.contract.replaying import Replay
 from tests.contract.transcripts import Frame, frames
 
-UNKNOWN = str(uuid.uuid4())
+UNKNOWN = "6a1f6f5e-58c1-4b8e-9a53-2f6b8f5a7d10"
 ECHO_ID = "046b5dc7-2108-582c-9c6c-31d556d138f0"
 WEATHER = {"messages": [{"role": "user", "content": "What is the weather?"}]}
 

@@ -41,7 +41,9 @@ def test_a_direct_address_of_another_database_is_an_error(
 
 
 @pytest.mark.parametrize(
-    "url", [f"postgresql://somebody:secret@127.0.0.1:{free_port()}/x", "mysql://x/y", "?"]
+    "url",
+    [f"postgresql://somebody:secret@127.0.0.1:{free_port()}/x", "mysql://x/y", "?"],
+    ids=["nobody listens", "no PostgreSQL", "no address"],
 )
 def test_a_direct_address_that_cannot_be_used_is_an_error(
     settings: Settings, direct_url: str, url: str

@@ -173,13 +173,14 @@ def test_events_are_chosen(client: httpx.Client, thread_id: str, query: str, exp
 
 
 RUN = "01a200c8-4b65-7456-a0f6-506921354fb8"
+OTHER = "01a200c8-0000-7456-a0f6-506921354fb8"
 
 
 @pytest.mark.parametrize(
     "garbage",
     [
         *("zzz", "1", "-5", "1795283352412-0", RUN, f"{RUN}-", f"{RUN}-x", f"{RUN}--1", f"{RUN}-1_0"),
-        *(f"{RUN}- 1", f"{RUN}-01", f"{RUN.upper()}-1", f"{uuid.uuid4()}-1", f"{RUN}-99999999999"),
+        *(f"{RUN}- 1", f"{RUN}-01", f"{RUN.upper()}-1", f"{OTHER}-1", f"{RUN}-99999999999"),
         *(f"{RUN}-{'9' * 5000}", f"ffffffff-ffff-7{RUN[15:]}-1"),
     ],
 )

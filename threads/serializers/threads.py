@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from assistants.request_serializers import RequestSerializer
 from threads.models import Thread
 from threads.serializers.commands import CommandSerializer
 from threads.serializers.metadata import MetadataField
@@ -24,7 +25,7 @@ THREAD_FIELDS = [
 ]
 
 
-class TTLSerializer(serializers.Serializer[None]):
+class TTLSerializer(RequestSerializer):
     """How long the thread lives after the latest change of its state."""
 
     ttl = serializers.FloatField(min_value=0, max_value=100 * 366 * 24 * 60, help_text="Minutes.")
@@ -115,17 +116,17 @@ class ExtractField(serializers.DictField):
         return steps
 
 
-class UpdateSerializer(serializers.Serializer[None]):
+class UpdateSerializer(RequestSerializer):
     values = serializers.JSONField(required=False, allow_null=True, help_text="What the node wrote.")
     command = CommandSerializer(required=False, allow_null=True, help_text="Or its command.")
     as_node = serializers.CharField(max_length=500, required=False, allow_null=True)
 
 
-class SuperstepSerializer(serializers.Serializer[None]):
+class SuperstepSerializer(RequestSerializer):
     updates = UpdateSerializer(many=True)
 
 
-class ThreadCreateSerializer(serializers.Serializer[None]):
+class ThreadCreateSerializer(RequestSerializer):
     thread_id = serializers.UUIDField(
         required=False, allow_null=True, error_messages={"invalid": "Invalid thread ID: must be a UUID"}
     )
@@ -135,18 +136,18 @@ class ThreadCreateSerializer(serializers.Serializer[None]):
     supersteps = SuperstepSerializer(many=True, required=False, allow_null=True)
 
 
-class ThreadPatchSerializer(serializers.Serializer[None]):
+class ThreadPatchSerializer(RequestSerializer):
     metadata = MetadataField(
         required=False, allow_null=True, help_text="Merged into what is there. Null is kept as a value."
     )
     ttl = TTLSerializer(required=False, allow_null=True)
 
 
-class ThreadQuerySerializer(serializers.Serializer[None]):
+class ThreadQuerySerializer(RequestSerializer):
     include = serializers.CharField(max_length=100, required=False, help_text="`ttl`, to see it.")
 
 
-class ThreadSearchSerializer(serializers.Serializer[None]):
+class ThreadSearchSerializer(RequestSerializer):
     """What threads to find: all conditions must hold."""
 
     SORT_FIELDS = ["thread_id", "status", "created_at", "updated_at", "state_updated_at"]
@@ -167,7 +168,7 @@ class ThreadSearchSerializer(serializers.Serializer[None]):
     extract = ExtractField(required=False, allow_null=True, help_text="Paths by alias.")
 
 
-class CopyQuerySerializer(serializers.Serializer[None]):
+class CopyQuerySerializer(RequestSerializer):
     history = serializers.BooleanField(
         required=False, allow_null=True, default=None, help_text="All checkpoints, not only the latest."
     )
