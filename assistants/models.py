@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from assistants.database import as_model, execute
 from assistants.exceptions import AssistantNotFound, GraphNotFound, InvalidAssistant
 from assistants.graphs import registry
 from assistants.pagination import Page
@@ -20,10 +21,9 @@ from assistants.users import groups_of, has_permission
 NAMESPACE = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 
 
-# By hand: every run asks, and to make this query from models takes longer than to answer it.
 BY_ID = """
 SELECT a.*, EXISTS (SELECT 1 FROM assistants_assistant_groups WHERE assistant_id = a.id) AS is_restricted
-FROM assistants_assistant a WHERE id = %s
+FROM assistants_assistant a WHERE id = %(id)s
 """
 
 USE_ALL = "assistants.use_all_assistants"
@@ -78,7 +78,11 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
         return found
 
     def _by_id(self, key: uuid.UUID) -> Assistant | None:
-        return next(iter(self.model.objects.raw(BY_ID, [key])), None)
+        for row in execute(BY_ID, {"id": key}):
+            found: Any = as_model(self.model, row)
+            found.is_restricted = row["is_restricted"]
+            return found
+        return None
 
     def search(
         self,

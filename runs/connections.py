@@ -20,17 +20,14 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.psycopg_connector import PsycopgConnector
 from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import dict_row
 from psycopg_pool import PoolClosed
 
+from assistants.database import PREPARE_THRESHOLD
 from runs.conf import conf
 
 logger = logging.getLogger(__name__)
 
 RECONNECT_SECONDS = 1
-
-# How often a connection has executed a statement when the server is asked to keep its plan.
-PREPARE_THRESHOLD = 5
 
 UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError)
 # Of these, what time does not heal: values beyond the database's limits, and a worker that has ended.
@@ -89,19 +86,6 @@ def close_all() -> None:
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close()
-
-
-def execute(statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of a statement that the server plans once for each of Django's connections, not every time.
-
-    In the open transaction, if there is one. jsonb comes as text.
-    """
-    default_connection.ensure_connection()
-    connection = default_connection.connection
-    if connection.prepare_threshold is None and not conf.SKEINO_DIRECT_DATABASE_URL:
-        connection.prepare_threshold = PREPARE_THRESHOLD  # Django's own cursors prepare nothing
-    with default_connection.wrap_database_errors, psycopg.Cursor(connection, row_factory=dict_row) as cursor:
-        return cursor.execute(statement, parameters).fetchall()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.manager import JobManager
 from psycopg.types.json import Jsonb
 
-from runs.connections import execute
+from assistants.database import execute
 
 _queue = JobManager(DjangoConnector())
 

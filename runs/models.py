@@ -9,10 +9,10 @@ from django.db.models import Q
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from assistants.database import execute
 from assistants.models import Assistant
 from runs import jobs, metrics, statements
-from runs.connections import execute
-from runs.events import END, notify
+from runs.events import END, notify_end
 from runs.exceptions import RunLost, RunNotRetryable
 from runs.log import RunEvent
 from runs.querysets import RunQuerySet
@@ -211,7 +211,7 @@ class Run(models.Model):
         run = self._stop() if thread is not None else None
         if thread is None or run is None:
             return
-        notify([self.pk])
+        notify_end(self.pk)
         if thread_stays:
             undo(run)
             # Only a run that has ended before has left something on its thread.

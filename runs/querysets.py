@@ -4,16 +4,16 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from django.db import DEFAULT_DB_ALIAS, models, transaction
+from django.db import models, transaction
 from django.utils import timezone
 
+from assistants.database import as_model, columns, execute
 from assistants.models import Assistant
 from runs import jobs, statements
 from runs.conf import conf
-from runs.connections import execute
 from runs.exceptions import InvalidRunId, RunNotFound, TooManyRuns
 from runs.retention import PruneEvents, PruneRuns
 from threads.exceptions import ThreadBusy, ThreadNotFound
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from runs.models import Run
 
-M = TypeVar("M", bound=models.Model)
-
 # The first of the two numbers of advisory locks on users.
 LOCK_SPACE = 1_397_444_937
 LOCK_USER = "SELECT pg_advisory_xact_lock(%(space)s, hashtext(%(user)s))"
@@ -36,9 +34,6 @@ SELECT count(*) FROM (
     SELECT FROM runs_run WHERE user_id = %(user)s AND status IN ('pending', 'running') LIMIT %(most)s
 ) active
 """
-
-# Of what a claim finds, the columns that hold JSON.
-JSON = ("kwargs", "metadata", "config", "context")
 
 # Runs that have just been submitted or released are not yet lost.
 RECOVERY_AGE = timedelta(seconds=30)
@@ -59,6 +54,12 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         if found is None:
             raise RunNotFound(run_id)
         return found
+
+    def reread(self, run_id: uuid.UUID) -> Run | None:
+        """The run as it is now; None if it is gone."""
+        for row in execute(f"SELECT {columns(self.model)} FROM runs_run WHERE id = %(id)s", {"id": run_id}):  # nosec B608
+            return as_model(self.model, row)
+        return None
 
     def page(self, *, limit: int = 10, offset: int = 0, status: str | None = None) -> list[Run]:
         """Newest first."""
@@ -158,11 +159,10 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         """The run that a claim has found; it has the columns that its execution takes, and its assistant."""
         if not found:
             return None
-        row = {name: _json(value) if name in JSON else value for name, value in found[0].items()}
-        run = _with(self.model, row | {"id": run_id})
-        told = {name: row[name] for name in ("graph_id", "config", "context")}
-        run.assistant = _with(Assistant, told | {"id": row["assistant_id"]})
-        run.seq = row["seq"] or 0
+        run = as_model(self.model, found[0] | {"id": run_id})
+        told = {name: found[0][name] for name in ("graph_id", "config", "context")}
+        run.assistant = as_model(Assistant, told | {"id": run.assistant_id})
+        run.seq = found[0]["seq"] or 0
         return run
 
     def unclaim(self, run_id: uuid.UUID, now: datetime) -> None:
@@ -203,17 +203,6 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
 
 class RunEventQuerySet(PruneEvents, models.QuerySet):
     pass
-
-
-def _with(model: type[M], columns: dict[str, Any]) -> M:
-    """A row of which some columns have been read; others are when they are asked for."""
-    names = [field.attname for field in model._meta.concrete_fields if field.attname in columns]
-    return model.from_db(DEFAULT_DB_ALIAS, names, [columns[name] for name in names])
-
-
-def _json(value: Any) -> Any:
-    """Django's connections leave jsonb as text."""
-    return orjson.loads(value) if isinstance(value, str) else value
 
 
 def _thread_config(config: dict[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from assistants.database import key_of
 from runs import jobs
-from runs.events import CHANNEL, END
+from runs.events import CHANNEL, END, ENDED
 from threads.encoding import EncodedJSON, encode
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ WITH run AS MATERIALIZED (
     SELECT run.id, e.seq, e.event, e.data
     FROM run, unnest(%(seqs)b::int[], %(events)b::text[], %(data)b::text[]) AS e (seq, event, data)
 )
-SELECT settled.status, pg_notify(%(channel)s, %(run)s::uuid::text), CASE WHEN %(webhook)s THEN
+SELECT settled.status, pg_notify(%(channel)s, %(told)s), CASE WHEN %(webhook)s THEN
     procrastinate_defer_jobs_v1(ARRAY[ROW(
         'default', %(deliver)s::text, 0, NULL, NULL, %(args)s::jsonb, NULL
     )::procrastinate_job_to_defer_v1])
@@ -149,7 +150,7 @@ def submit(
         "run": run.pk,
         "thread": run.thread_id,
         "assistant": run.assistant_id,
-        "user": run.user_id,
+        "user": key_of(type(run), "user", run.user_id),
         "kwargs": _jsonb(run.kwargs),
         "metadata": _jsonb(run.metadata),
         "multitask_strategy": run.multitask_strategy,
@@ -181,6 +182,7 @@ def finish(run: Run, ending: Ending, now: datetime) -> list[Statement]:
         "run_error": _jsonb(ending.error),
         "usage": _jsonb(ending.usage),
         "channel": CHANNEL,
+        "told": f"{run.pk}{ENDED}",
         "webhook": bool(run.kwargs.get("webhook")),
     }
     if outcome is not None:

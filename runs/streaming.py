@@ -191,7 +191,7 @@ class AnswerWhenEnded(RunResponse):
         return response
 
     def _answer(self) -> tuple[Any, dict[str, str], int]:
-        run = Run.objects.filter(pk=self.run.pk).first()
+        run = Run.objects.reread(self.run.pk)
         if run is not None:
             return *self._respond(run), 200
         if self._gone is not None:

@@ -131,12 +131,15 @@ class Worker:
             raise RunLost(run.pk)
         metrics.count_end(ending.status, found[0]["status"])
 
-    async def _transact(self, found: list[Statement]) -> list[dict[str, Any]]:
+    async def _transact(self, wanted: list[Statement]) -> list[dict[str, Any]]:
         """Execute statements in one transaction and one round trip; returns the last one's rows."""
         async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            if len(wanted) == 1:
+                return await (await cursor.execute(*wanted[0])).fetchall()
             async with connection.pipeline(), connection.transaction():
-                for text, parameters in found:
-                    cursor = await connection.cursor(row_factory=dict_row).execute(text, parameters)
+                for statement in wanted:
+                    cursor = await connection.cursor(row_factory=dict_row).execute(*statement)
             return await cursor.fetchall()
 
     def look_at(self, run_id: UUID) -> None:

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
+from assistants.database import as_model, columns, execute
 from assistants.pagination import Page
 from threads import checkpointer
+from threads.encoding import encode
 from threads.exceptions import InvalidThreadId, ThreadExists, ThreadForbidden, ThreadNotFound
 from threads.policy import Access, thread_policy
 
@@ -22,6 +25,23 @@ RESERVED_METADATA = {"thread_id", "run_id", "cron_id"}
 
 # What may be megabytes.
 LARGE = ("values", "interrupts")
+
+# What an open thread has. The rest is NULL, or empty.
+OPENED = [
+    "id",
+    "owner_id",
+    "status",
+    "settled_status",
+    "metadata",
+    "temporary",
+    "ttl_minutes",
+    "ttl_strategy",
+]
+OPENED += ["expires_at", "created_at", "updated_at", "state_updated_at"]
+OPEN = f"""
+INSERT INTO threads_thread ({", ".join(OPENED)}, config)
+VALUES ({", ".join(f"%({name})s" for name in OPENED)}, '{{}}') ON CONFLICT (id) DO NOTHING RETURNING id
+"""  # nosec B608  (constants)
 
 # Of the ids that are made from a thread's owner and the name it has for them.
 NAMESPACE = uuid.UUID("e94ef89e-10cc-4a11-9448-9f7480473f66")
@@ -55,14 +75,10 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
             key = uuid.UUID(str(thread_id))
         except ValueError as exc:
             raise InvalidThreadId from exc
-        names = [field.attname for field in self.model._meta.concrete_fields]
-        fields = [name for name in names if values or name not in LARGE]
-        # By hand: every request asks, and to make this query from the model takes longer than to answer it.
-        statement = f"""SELECT "{'", "'.join(fields)}" FROM threads_thread WHERE id = %s"""  # nosec B608
-        found = next(iter(self.model.objects.raw(statement, [key])), None)
-        if found is None:
-            raise ThreadNotFound(thread_id)
-        return found
+        wanted = columns(self.model, without=() if values else LARGE)
+        for row in execute(f"SELECT {wanted} FROM threads_thread WHERE id = %(id)s", {"id": key}):  # nosec B608
+            return as_model(self.model, row)
+        raise ThreadNotFound(thread_id)
 
     def lock(self, thread_id: uuid.UUID) -> Thread:
         """The thread with its row locked until the transaction ends. Raises ThreadNotFound."""
@@ -129,15 +145,16 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
             id=thread_id or uuid7(), owner=owner, metadata=own_metadata(metadata), temporary=temporary
         )
         thread.live_for(ttl)
-        try:
-            with transaction.atomic():
-                thread.save(force_insert=True)
-        except IntegrityError as exc:
-            visible = self.model.objects.visible_to(user).filter(pk=thread.id).first()
-            if visible is None or if_exists != "do_nothing":
-                raise ThreadExists(thread.id) from exc
-            return visible
-        return thread
+        values = {name: getattr(thread, name) for name in OPENED} | {
+            "metadata": Jsonb(encode(thread.metadata), str)
+        }
+        if execute(OPEN, values):
+            thread._state.adding = False
+            return thread
+        visible = self.model.objects.visible_to(user).filter(pk=thread.id).first()
+        if visible is None or if_exists != "do_nothing":
+            raise ThreadExists(thread.id)
+        return visible
 
     def search(
         self,

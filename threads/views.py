@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from django.db import transaction
@@ -62,15 +63,15 @@ class ThreadViewSet(ThreadViews):
         request=ThreadCreateSerializer,
         responses={200: ThreadSerializer},
     )
-    @transaction.atomic
     def create(self, request: Request) -> Response:
         """Create a thread, with a state if ``supersteps`` are given: both or neither."""
         body = self.valid(ThreadCreateSerializer, request.data)
         supersteps = body.pop("supersteps", None)
-        thread = Thread.objects.open(user=request.user, **body)
-        if supersteps:
-            state.apply(thread, as_supersteps(supersteps))
-            thread.refresh_from_db()
+        with transaction.atomic() if supersteps else nullcontext():
+            thread = Thread.objects.open(user=request.user, **body)
+            if supersteps:
+                state.apply(thread, as_supersteps(supersteps))
+                thread.refresh_from_db()
         return Response(ThreadSerializer(thread).data)
 
     @extend_schema(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
 
 from django.db import connection
 
@@ -14,13 +13,11 @@ CHANNEL = "skeino_run_events"
 
 # A notification's payload may have 8,000 bytes; an id takes 36 and a comma.
 RUNS_PER_NOTIFICATION = 200
+# Behind the id of a run that has ended, or is gone. Who waits for the end alone is not woken before.
+ENDED = "!"
 
 
-def payload(run_ids: Iterable[uuid.UUID]) -> str:
-    return ",".join(map(str, run_ids))
-
-
-def notify(run_ids: list[uuid.UUID]) -> None:
-    """Wake the followers of these runs, when the open transaction commits. At most RUNS_PER_NOTIFICATION."""
+def notify_end(run_id: uuid.UUID) -> None:
+    """Wake the run's followers, when the open transaction commits."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload(run_ids)])
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{run_id}{ENDED}"])

@@ -18,7 +18,7 @@ from psycopg import sql
 from runs import metrics
 from runs.conf import conf
 from runs.connections import direct
-from runs.events import CHANNEL, END
+from runs.events import CHANNEL, END, ENDED
 from runs.events.statements import SELECT_EVENTS
 
 logger = logging.getLogger(__name__)
@@ -219,10 +219,14 @@ class _Reader:
             self._listening.set()
             self._all_have_news()
             async for notification in connection.notifies():
-                for run_id in notification.payload.split(","):
-                    for follower in self._followers.get(uuid.UUID(run_id), ()):
-                        follower.has_news = True
-                        self._wake.set()
+                for told in notification.payload.split(","):
+                    self._note(uuid.UUID(told.removesuffix(ENDED)), has_ended=told.endswith(ENDED))
+
+    def _note(self, run_id: uuid.UUID, *, has_ended: bool) -> None:
+        for follower in self._followers.get(run_id, ()):
+            if has_ended or not follower.only_end:
+                follower.has_news = True
+                self._wake.set()
 
     def _all_have_news(self) -> None:
         for followers in self._followers.values():

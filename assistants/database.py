@@ -1,0 +1,57 @@
+"""Statements written by hand, for what every request and every run asks.
+
+To make them from models takes several times longer than to answer them, and Django has the server plan each
+anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import orjson
+import psycopg
+from django.conf import settings
+from django.db import connection as default_connection
+from django.db.models import JSONField, Model
+from psycopg.rows import dict_row
+
+# How often a connection has executed a statement when the server is asked to keep its plan.
+PREPARE_THRESHOLD = 5
+
+Row = Mapping[str, Any]
+M = TypeVar("M", bound=Model)
+
+
+def execute(statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a statement, in the open transaction if there is one. jsonb comes as text.
+
+    It is planned once for each of Django's connections, unless there is a pooler that shares them out.
+    """
+    default_connection.ensure_connection()
+    connection = default_connection.connection
+    if connection.prepare_threshold is None and not getattr(settings, "SKEINO_DIRECT_DATABASE_URL", None):
+        connection.prepare_threshold = PREPARE_THRESHOLD  # Django's own cursors prepare nothing
+    with default_connection.wrap_database_errors, psycopg.Cursor(connection, row_factory=dict_row) as cursor:
+        return cursor.execute(statement, parameters).fetchall()
+
+
+def columns(model: type[Model], *, without: tuple[str, ...] = ()) -> str:
+    """For a SELECT that ``as_model`` reads."""
+    names = [str(field.column) for field in model._meta.concrete_fields]
+    return ", ".join(f'"{name}"' for name in names if name not in without)
+
+
+def as_model(model: type[M], row: Row) -> M:
+    """A row by its columns' names. What it does not have is read when it is asked for."""
+    columns = {str(field.column): field for field in model._meta.concrete_fields if field.column in row}
+    values = [
+        orjson.loads(row[name]) if isinstance(field, JSONField) and isinstance(row[name], str) else row[name]
+        for name, field in columns.items()
+    ]
+    return model.from_db(default_connection.alias, [field.attname for field in columns.values()], values)
+
+
+def key_of(model: type[Model], relation: str, key: Any) -> Any:
+    """A foreign key as the database has it: the project's users may have keys of any kind."""
+    return model._meta.get_field(relation).get_db_prep_save(key, default_connection)  # type: ignore[union-attr]
