@@ -68,8 +68,8 @@ def nothing_started(database_url: str) -> Iterator[Endpoint]:
 
 
 @contextmanager
-def this_server(database_url: str, *, webs: int = 1, workers: int = 1) -> Iterator[Endpoint]:
-    """Started as the Procfile says, on free ports."""
+def this_server(database_url: str, *, webs: int = 1, workers: int = 1, **settings: str) -> Iterator[Endpoint]:
+    """Started as the Procfile says, on a free port. ``settings`` are for its environment."""
     port = free_port()
     environment = ENVIRONMENT | {
         "DATABASE_URL": database_url,
@@ -77,6 +77,7 @@ def this_server(database_url: str, *, webs: int = 1, workers: int = 1) -> Iterat
         "PORT": str(port),
         "SKEINO_WORKERS": str(workers),
         "WEB_CONCURRENCY": str(webs),
+        **settings,
     }
 
     def process(kind: str, number: int = 1) -> Process:

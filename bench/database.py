@@ -16,12 +16,13 @@ from skeino_site import embedded_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".data" / "bench"
+LOG = FOLDER / "postgres" / "log"
 
 
 @dataclass(frozen=True)
 class Postgres:
     address: embedded_postgres.Address
-    pid: int
+    pid: int  # of the postmaster
 
     @contextmanager
     def fresh_database(self) -> Iterator[str]:
