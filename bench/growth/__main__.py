@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 
 from bench import database
 from bench.growth import costs, events, history, messages, processes, search, streams
-from bench.growth.served import Script
+from bench.growth.served import CallsFailed, Script
+from bench.processes import DoesNotStart
+from bench.targets import WrongAnswer
 
 SCRIPTS: dict[str, tuple[Script, str]] = {
     "search": (search.measure, "thread search with many threads, by metadata and values"),
@@ -70,9 +72,13 @@ def main() -> int:
     script, what = SCRIPTS[options.names[0]]
     print(f"Measuring {what}", file=sys.stderr, flush=True)
     begun = time.monotonic()
-    with database.running() as postgres:
-        for part in script(postgres, options):
-            print(f"{part}\n", flush=True)
+    try:
+        with database.running() as postgres:
+            for part in script(postgres, options):
+                print(f"{part}\n", flush=True)
+    except (CallsFailed, DoesNotStart, WrongAnswer) as exc:
+        print(f"{options.names[0]} was not measured: {exc}", file=sys.stderr)
+        return 1
     print(f"Measured for {(time.monotonic() - begun) / 60:.1f} minutes.", file=sys.stderr, flush=True)
     return 0
 

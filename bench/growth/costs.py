@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from bench.database import Postgres
-from bench.growth.served import Served, served
+from bench.growth.served import CallsFailed, Served, served
 from bench.measures.calls import runs_of, streams_of
 from bench.meter import Meter
 from bench.table import markdown, show
@@ -55,5 +55,5 @@ async def _play(server: Server, meter: Meter, *, work: Work, calls: int, at_a_ti
     prepared: Any = streams_of(server, work, "custom") if work.task == "custom" else runs_of(server, work)
     sample = await meter.load("costs", prepared, calls, at_a_time=at_a_time)
     if sample.errors:
-        raise RuntimeError(sample.first_error)
+        raise CallsFailed(sample.first_error)
     return dict(sample.report()["cpu"])

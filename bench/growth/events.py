@@ -11,18 +11,19 @@ from functools import partial
 from bench.client import Client, Events
 from bench.contestants import ENVIRONMENT
 from bench.database import ROOT, Postgres
-from bench.growth.served import Served, median_ms, served
+from bench.growth.served import CallsFailed, Served, median_ms, served
 from bench.growth.statements import listened_to
 from bench.measures.calls import runs_of, streams_of
 from bench.meter import Meter
+from bench.processes import DoesNotStart
 from bench.samples import quantiles
 from bench.table import markdown, show
-from bench.targets import Server, Work
+from bench.targets import Server, Work, WrongAnswer
 
 EVENTS_PER_RUN = 200
 RUNS_PER_THREAD = 10
 AT_ONCE = 1_000_000  # events that one statement fills in
-# Every other run has ended ten days ago, the rest within the hour.
+# Like the latest run. Every other one has ended ten days ago, the rest an hour ago.
 THREADS_AND_RUNS = """
 WITH made AS (
     INSERT INTO threads_thread (id, status, settled_status, metadata, config, temporary, ttl_strategy,
@@ -33,9 +34,10 @@ WITH made AS (
 )
 INSERT INTO runs_run (id, thread_id, assistant_id, job_id, status, kwargs, metadata, multitask_strategy,
     attempt, lost, cancel_action, created_at, updated_at, started_at, finished_at)
-SELECT uuidv7(age), made.id, (SELECT id FROM assistants_assistant LIMIT 1), 0, 'success', '{}', '{}',
-    'enqueue', 1, 0, '', now() + age, now() + age, now() + age, now() + age
-FROM made, generate_series(1, %(runs_per_thread)s::int) AS n,
+SELECT uuidv7(age), made.id, real.assistant_id, 0, 'success', real.kwargs, real.metadata, 'enqueue', 1, 0, '',
+    now() + age, now() + age, now() + age, now() + age
+FROM made, (SELECT * FROM runs_run ORDER BY id DESC LIMIT 1) AS real,
+    generate_series(1, %(runs_per_thread)s::int) AS n,
     LATERAL (SELECT CASE WHEN n %% 2 = 0 THEN interval '-10 days' ELSE interval '-1 hour' END AS age) ages
 """
 FILL = """
@@ -52,6 +54,7 @@ SELECT thread_id, id FROM runs_run WHERE job_id = 0
 ORDER BY id OFFSET (SELECT count(*) / 2 FROM runs_run WHERE job_id = 0) LIMIT 1
 """
 LAST = "SELECT run_id FROM runs_runevent ORDER BY run_id DESC LIMIT 1"
+COUNT = "SELECT count(*) FROM runs_runevent JOIN runs_run ON id = run_id WHERE job_id = 0"
 SIZE = "SELECT pg_relation_size('runs_runevent'), pg_indexes_size('runs_runevent')"
 
 
@@ -71,10 +74,9 @@ def measure(postgres: Postgres, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _prune(postgres: Postgres, server: Served, events: int, size: int) -> Iterator[str]:
-    count = "SELECT count(*) FROM runs_runevent"
-    there = server.execute(count)[0][0]
+    there = server.execute(COUNT)[0][0]
     pruned, during = _pruned(server)
-    deleted = there - server.execute(count)[0][0]
+    deleted = there - server.execute(COUNT)[0][0]
     begun = time.monotonic()
     server.execute("VACUUM ANALYZE runs_runevent")
     vacuumed = time.monotonic() - begun
@@ -95,18 +97,17 @@ def _prune(postgres: Postgres, server: Served, events: int, size: int) -> Iterat
 
 def _pruned(server: Served) -> tuple[float, dict[str, float]]:
     """How long it took, in seconds, and quantiles of runs that were executed meanwhile."""
-    command = [sys.executable, "manage.py", "runs", "prune", "--older-than", "5d", "--logs"]
+    command = [sys.executable, "manage.py", "runs", "prune", "--older-than", "5d", "--logs", "--yes"]
     environment = ENVIRONMENT | {"DATABASE_URL": server.database_url}
     begun = time.monotonic()
     with subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=sys.stderr) as pruning:
         during = server.play(partial(_run_until_ended, process=pruning))
     if pruning.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with status {pruning.returncode}")
+        raise DoesNotStart(f"{' '.join(command)} ended with status {pruning.returncode}")
     return time.monotonic() - begun, during
 
 
 def _fill(server: Served, events: int) -> None:
-    server.play(_warm_up)
     runs = events // EVENTS_PER_RUN
     counts = {"threads": max(1, runs // RUNS_PER_THREAD), "runs_per_thread": RUNS_PER_THREAD}
     server.execute(THREADS_AND_RUNS, counts)
@@ -119,10 +120,6 @@ def _fill(server: Served, events: int) -> None:
     server.execute("VACUUM ANALYZE")
 
 
-async def _warm_up(server: Server, meter: Meter) -> None:
-    await server.run(await server.create_thread(), Work("echo"))
-
-
 async def _time_all(server: Server, meter: Meter) -> dict[str, float]:
     tokens = streams_of(server, Work("tokens", "emit 200x0", events=200), server.token_mode)
     loads = [
@@ -131,7 +128,7 @@ async def _time_all(server: Server, meter: Meter) -> dict[str, float]:
         await meter.load("events", tokens, 48, at_a_time=16, weight=200),
     ]
     if errors := [sample.first_error for sample in loads if sample.errors]:
-        raise RuntimeError(errors[0])
+        raise CallsFailed(errors[0])
     run, runs, events = (sample.report() for sample in loads)
     return {"a run, p50 ms": run["p50"], "runs/s at 16": runs["rate"], "events/s at 16": events["rate"]}
 
@@ -145,7 +142,7 @@ def _time_replay(server: Served) -> float:
         path = f"/threads/{thread_id}/runs/{run_id}/stream"
         reply = await Client(server.endpoint.url).call("GET", path, None, events)
         if reply.status != 200 or len(events.data) != EVENTS_PER_RUN - 1:
-            raise RuntimeError(f"{reply.status}, {len(events.data)} events")
+            raise WrongAnswer(f"{reply.status}, {len(events.data)} events")
 
     async def load(there: Server, meter: Meter) -> float:
         return await median_ms(meter, replay, 20)

@@ -21,6 +21,10 @@ from bench.targets import Server
 Script = Callable[[Postgres, argparse.Namespace], Iterator[str]]
 
 
+class CallsFailed(Exception):
+    """The message is the first's error."""
+
+
 @dataclass(frozen=True)
 class Served:
     database_url: str
@@ -62,8 +66,8 @@ def served(postgres: Postgres, *, webs: int = 1, workers: int = 1, **settings: s
 
 
 async def median_ms(meter: Meter, call: Call[Any], calls: int = 10) -> float:
-    """Of calls one at a time. Raises RuntimeError if one failed."""
+    """Of calls one at a time. Raises CallsFailed."""
     sample = await meter.load(f"call {len(meter.samples)}", again(call), calls)
     if sample.errors:
-        raise RuntimeError(sample.first_error)
+        raise CallsFailed(sample.first_error)
     return float(sample.report()["p50"])

@@ -70,7 +70,7 @@ def listened_to(postgres: Postgres, database_url: str) -> Iterator[Statements]:
         _set(postgres, "ALTER SYSTEM RESET log_statement")
     with LOG.open("rb") as log:
         log.seek(begun)
-        statements.all += _statements(log.read().decode(errors="replace"))
+        statements.all += statements_in(log.read().decode(errors="replace"))
 
 
 def _set(postgres: Postgres, statement: LiteralString) -> None:
@@ -80,7 +80,7 @@ def _set(postgres: Postgres, statement: LiteralString) -> None:
     time.sleep(SETTLE_SECONDS)
 
 
-def _statements(log: str) -> Iterator[str]:
+def statements_in(log: str) -> Iterator[str]:
     """A statement is one entry, its parameters are the next."""
     kinds, texts = ENTRY.findall(log), ENTRY.split(log)[2::2]
     for number, (kind, text) in enumerate(zip(kinds, texts, strict=True)):

@@ -7,7 +7,7 @@ from functools import partial
 
 from bench.client import Client, Events
 from bench.database import Postgres
-from bench.growth.served import Served, served
+from bench.growth.served import CallsFailed, Served, served
 from bench.meter import Meter, gather_some
 from bench.table import markdown, show
 from bench.targets import DURABILITY, Server, Work
@@ -58,9 +58,9 @@ async def _open_more_and_more(
 
 
 async def _all_begun(streams: list[Events], tasks: list[asyncio.Task[object]]) -> None:
-    """Raises RuntimeError if one ends."""
+    """Raises CallsFailed if one ends."""
     async with asyncio.timeout(OPEN_SECONDS):
         while not all(events.all for events in streams):
             if ended := next((task for task in tasks if task.done()), None):
-                raise RuntimeError(f"A stream has ended: {ended}")
+                raise CallsFailed(f"A stream has ended: {ended}")
             await asyncio.sleep(0.1)
