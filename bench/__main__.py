@@ -19,6 +19,7 @@ from bench.contestants import CannotTakePart, Contestant, nothing_started, this_
 from bench.measures import SECTIONS, SERVED
 from bench.measuring import MeasuringFailed, Plan, carry_out
 from bench.processes import DoesNotStart
+from skeino_site.embedded_postgres import EmbeddedPostgresError
 
 FLOOR, SUBJECT = "floor-pg", "skeino-django"
 DESCRIPTION = """
@@ -146,10 +147,17 @@ def _say(line: str) -> None:
 def main() -> int:
     options = arguments()
     begun = time.monotonic()
-    with database.running() as postgres:
-        session = Session(options, postgres)
-        small = options.quick or options.tiny
-        session.measure(contestants(options.peer), options.rounds or (1 if small else 3))
+    try:
+        with database.running() as postgres:
+            session = Session(options, postgres)
+            small = options.quick or options.tiny
+            session.measure(contestants(options.peer), options.rounds or (1 if small else 3))
+    except EmbeddedPostgresError as exc:
+        _say(str(exc))
+        return 1
+    except KeyboardInterrupt:
+        _say("Stopped.")
+        return 130
     _say(f"Measured for {(time.monotonic() - begun) / 60:.1f} minutes.")
     print(session.report())
     if options.json:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,7 +96,10 @@ async def _target(plan: Plan) -> AsyncIterator[Target]:
 
 def main() -> None:
     plan = Plan(**orjson.loads(sys.stdin.buffer.read()))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with (
+        suppress(KeyboardInterrupt),  # who started this says that it was stopped
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
         sys.stdout.buffer.write(orjson.dumps(runner.run(_measure(plan))))
 
 

@@ -13,6 +13,7 @@ from bench.growth import costs, events, history, messages, processes, search, st
 from bench.growth.served import CallsFailed, Script
 from bench.processes import DoesNotStart
 from bench.targets import WrongAnswer
+from skeino_site.embedded_postgres import EmbeddedPostgresError
 
 SCRIPTS: dict[str, tuple[Script, str]] = {
     "search": (search.measure, "thread search with many threads, by metadata and values"),
@@ -76,9 +77,11 @@ def main() -> int:
         with database.running() as postgres:
             for part in script(postgres, options):
                 print(f"{part}\n", flush=True)
-    except (CallsFailed, DoesNotStart, WrongAnswer) as exc:
+    except (CallsFailed, DoesNotStart, EmbeddedPostgresError, WrongAnswer) as exc:
         print(f"{options.names[0]} was not measured: {exc}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     print(f"Measured for {(time.monotonic() - begun) / 60:.1f} minutes.", file=sys.stderr, flush=True)
     return 0
 

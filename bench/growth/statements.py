@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from bench.database import LOG, Postgres
 
-ENTRY = re.compile(r"^[\d-]+ [\d:.]+ \w+ \[\d+\] (\w+):  ", re.M)
+PREFIX: LiteralString = "%m [%p] %d "
+ENTRY = re.compile(r"^[\d-]+ [\d:.]+ \w+ \[\d+\] (\S*) (\w+):  ", re.M)
 QUERY = re.compile(r"(?:statement|execute [^:]+): (\s*(?:WITH|SELECT|DELETE|UPDATE|INSERT).*)", re.S | re.I)
 PARAMETER = re.compile(r"\$(\d+) = ('(?:[^']|'')*'|NULL)")
 # For the processes of Postgres to hear of a setting, and to write what they log.
@@ -59,35 +61,38 @@ class Statements:
 
 @contextmanager
 def listened_to(postgres: Postgres, database_url: str) -> Iterator[Statements]:
-    """All queries that are executed within the block, by whichever process."""
+    """All queries of the database that are executed within the block, by whichever process."""
     statements = Statements(database_url)
-    _set(postgres, "ALTER SYSTEM SET log_statement = 'all'")
+    _set(postgres, f"ALTER SYSTEM SET log_line_prefix = '{PREFIX}'", "ALTER SYSTEM SET log_statement = 'all'")
     begun = LOG.stat().st_size
     try:
         yield statements
         time.sleep(SETTLE_SECONDS)
     finally:
-        _set(postgres, "ALTER SYSTEM RESET log_statement")
+        _set(postgres, "ALTER SYSTEM RESET log_statement", "ALTER SYSTEM RESET log_line_prefix")
     with LOG.open("rb") as log:
         log.seek(begun)
-        statements.all += statements_in(log.read().decode(errors="replace"))
+        database = conninfo_to_dict(database_url)["dbname"]
+        statements.all += statements_in(log.read().decode(errors="replace"), str(database))
 
 
-def _set(postgres: Postgres, statement: LiteralString) -> None:
+def _set(postgres: Postgres, *statements: LiteralString) -> None:
     with psycopg.connect(postgres.address.url(), autocommit=True) as connection:
-        connection.execute(statement)
+        for statement in statements:
+            connection.execute(statement)
         connection.execute("SELECT pg_reload_conf()")
     time.sleep(SETTLE_SECONDS)
 
 
-def statements_in(log: str) -> Iterator[str]:
-    """A statement is one entry, its parameters are the next."""
-    kinds, texts = ENTRY.findall(log), ENTRY.split(log)[2::2]
-    for number, (kind, text) in enumerate(zip(kinds, texts, strict=True)):
+def statements_in(log: str, database: str) -> Iterator[str]:
+    """The queries of that database. One is an entry, its parameters are the next."""
+    _, *parts = ENTRY.split(log)
+    entries = list(zip(parts[::3], parts[1::3], parts[2::3], strict=True))
+    for (where, kind, text), following in zip(entries, [*entries[1:], ("", "", "")], strict=True):
         found = QUERY.match(text)
-        if kind != "LOG" or not found:
+        if (where, kind) != (database, "LOG") or not found:
             continue
-        detail = texts[number + 1] if kinds[number + 1 : number + 2] == ["DETAIL"] else ""
+        detail = following[2] if following[:2] == (database, "DETAIL") else ""
         values = dict(PARAMETER.findall(detail.replace("\n\t", "\n")))
         statement = found[1].replace("\n\t", "\n").strip()
         yield re.sub(r"\$(\d+)", lambda place, values=values: values.get(place[1], place[0]), statement)

@@ -12,13 +12,15 @@ STREAM = (
     b'id: 2\nevent: messages\ndata: ["0.5 "]\n\ndata: {}\r\n\r\n'
 )
 LOG = """\
-2026-01-02 03:04:05.678 UTC [12] LOG:  statement: SET search_path TO 'x'
-2026-01-02 03:04:05.679 UTC [12] LOG:  execute <unnamed>: select a
+2026-01-02 03:04:05.678 UTC [12] ours LOG:  statement: SET search_path TO 'x'
+2026-01-02 03:04:05.679 UTC [12] ours LOG:  execute <unnamed>: select a
 \tfrom b where c = $1 AND d = $10 AND e = $2
-2026-01-02 03:04:05.679 UTC [12] DETAIL:  Parameters: $1 = 'it''s
+2026-01-02 03:04:05.679 UTC [12] ours DETAIL:  Parameters: $1 = 'it''s
 \tlong', $2 = NULL, $10 = '{"f": 1}'
-2026-01-02 03:04:05.680 UTC [13] LOG:  statement: SELECT '$1' FROM threads
-2026-01-02 03:04:05.681 UTC [13] ERROR:  SELECT is no statement here
+2026-01-02 03:04:05.680 UTC [14] theirs LOG:  statement: SELECT elsewhere
+2026-01-02 03:04:05.680 UTC [15]  LOG:  checkpoint starting: immediate force wait
+2026-01-02 03:04:05.680 UTC [13] ours LOG:  statement: SELECT '$1' FROM threads
+2026-01-02 03:04:05.681 UTC [13] ours ERROR:  SELECT is no statement here
 """
 
 
@@ -40,8 +42,8 @@ def test_an_error_event_fails_a_stream() -> None:
     assert events.data == []
 
 
-def test_the_log_tells_queries_with_their_parameters_in_place() -> None:
-    assert list(statements_in(LOG)) == [
+def test_the_log_tells_a_databases_queries_with_their_parameters_in_place() -> None:
+    assert list(statements_in(LOG, "ours")) == [
         "select a\nfrom b where c = 'it''s\nlong' AND d = '{\"f\": 1}' AND e = NULL",
         "SELECT '$1' FROM threads",
     ]

@@ -80,9 +80,7 @@ def test_the_most_disturbed_measures_come_first() -> None:
     assert table.disturbed({"ours": [{"a.c1": row(1.0, disturbance=0.2)}]}) == []
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"), [(0.123, "0.12"), (12.34, "12.3"), (1234.5, "1,234")]
-)
+@pytest.mark.parametrize(("value", "shown"), [(0.123, "0.12"), (12.34, "12.3"), (1234.5, "1,234")])
 def test_three_digits_are_enough(value: float, shown: str) -> None:
     assert table.show(value) == shown
 
