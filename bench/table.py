@@ -71,7 +71,7 @@ def _median(values: list[float]) -> float:
 
 def ratio(ours: Figure | None, other: Figure | None) -> float | None:
     """Ours by the other's: of a time the less the better, of a rate the more."""
-    if ours is None or other is None or not other.value or math.isnan(ours.value / other.value):
+    if ours is None or other is None or not (ours.value > 0 and other.value > 0):
         return None
     return ours.value / other.value
 
