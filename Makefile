@@ -3,13 +3,13 @@
 PYTHON ?= python3
 ARGS ?=
 
-PACKAGES = assistants threads runs skeino_site examples tests
+PACKAGES = assistants threads runs skeino_site examples bench tests
 RUN = .venv/bin/python
 # Modules are compiled when they are first imported, so most never.
 INSTALL = $(RUN) -m pip --quiet --disable-pip-version-check --no-input install --no-compile -c constraints.txt
 
 .DEFAULT_GOAL = help
-.PHONY: serve test faults lint format constraints clean help
+.PHONY: serve test faults bench bench-quick bench-growth lint format constraints clean help
 
 serve: .venv/.runtime  ## Set everything up if need be, and run the server; ARGS are those of `manage.py serve`
 	@exec $(RUN) manage.py serve $(ARGS)
@@ -19,6 +19,15 @@ test: .venv/.development  ## Run the tests; ARGS go to pytest, as in make test A
 
 faults: .venv/.development  ## Kill, stop and restart processes and Postgres under load, at full length: some ten minutes
 	@FAULTS=full exec $(RUN) -m pytest tests/faults $(ARGS)
+
+bench: .venv/.development  ## Measure the server beside LangGraph bare, with ratios; ARGS="--help" tells more
+	@exec $(RUN) -m bench $(ARGS)
+
+bench-quick: .venv/.development  ## The same with fewer calls, for a look: a few minutes
+	@exec $(RUN) -m bench --quick $(ARGS)
+
+bench-growth: .venv/.development  ## Measure how costs grow; ARGS="--help" tells of what
+	@exec $(RUN) -m bench.growth $(ARGS)
 
 lint: .venv/.development  ## Check style, types, known dangers, the direction of imports, migrations and the OpenAPI document
 	@echo "ruff"; $(RUN) -m ruff check $(PACKAGES) manage.py
@@ -48,7 +57,7 @@ clean:  ## Delete the environment and all caches; your database in .data stays
 	find $(PACKAGES) -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## Print this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 .venv/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -1,0 +1,1 @@
+"""How costs grow: with threads, checkpoints, messages, events, streams and processes."""

@@ -1,0 +1,1 @@
+"""Applications of other servers. Imported in their environments."""
