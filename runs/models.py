@@ -131,6 +131,11 @@ class Run(models.Model):
     def is_finished(self) -> bool:
         return self.status not in self.ACTIVE
 
+    @property
+    def stamp(self) -> dict[str, str]:
+        """What a run puts on its thread's metadata, and on its own."""
+        return {"graph_id": self.assistant.graph_id, "assistant_id": str(self.assistant_id)}
+
     def finish(
         self, status: Status, outcome: Outcome | None, *, seq: int, usage: dict[str, int] | None = None
     ) -> None:
@@ -192,6 +197,8 @@ class Run(models.Model):
     def _end_unexecuted(self, thread: Thread) -> None:
         """As a run that waits. What an earlier attempt has left stays."""
         ending = Ending(self.Status.INTERRUPTED, self.last_seq() + 1, expected=self.Status.PENDING)
+        if not self.attempt:
+            self._unstamp(thread)
         if self.attempt:
             left = replace(
                 state.outcome(thread),
@@ -200,6 +207,13 @@ class Run(models.Model):
             )
             ending = ending._replace(outcome=left, error=left.error)
         self._end(ending)
+
+    def _unstamp(self, thread: Thread) -> None:
+        """The run has left nothing: let the thread be read by the graph of the run before it again."""
+        others = Run.objects.filter(thread=thread).exclude(pk=self.pk).select_related("assistant")
+        if (before := others.order_by("-job_id").first()) is not None:
+            thread.metadata |= before.stamp
+            thread.save(update_fields=["metadata"])
 
     def abandon(self, *, thread_stays: bool) -> None:
         """Before an active run is deleted, in that transaction: stop it, and undo it if its thread stays.
@@ -214,6 +228,7 @@ class Run(models.Model):
         notify_end(self.pk)
         if thread_stays:
             undo(run)
+            run._unstamp(thread)
             # Only a run that has ended before has left something on its thread.
             before = state.outcome(thread) if run.finished_at else Outcome.unchanged(thread)
             others = Run.objects.filter(thread=thread).active().exclude(pk=self.pk).exists()

@@ -85,7 +85,6 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         the thread has just been deleted, TooManyRuns, IntegrityError when there is a run of that idempotency
         key.
         """
-        stamp = {"graph_id": assistant.graph_id, "assistant_id": str(assistant.pk)}
         run = self.model(
             thread=thread,
             assistant=assistant,
@@ -97,7 +96,6 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         )
         statement = statements.submit(
             run,
-            stamp=stamp,
             config=_thread_config(kwargs.get("config") or {}),
             starts_at=run.created_at + timedelta(seconds=after_seconds) if after_seconds else None,
         )

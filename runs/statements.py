@@ -137,12 +137,10 @@ class Ending(NamedTuple):
         }
 
 
-def submit(
-    run: Run, *, stamp: dict[str, str], config: dict[str, Any], starts_at: datetime | None = None
-) -> Statement:
+def submit(run: Run, *, config: dict[str, Any], starts_at: datetime | None = None) -> Statement:
     """Insert the run with a job, and occupy its thread. Returns ``job_id`` and ``metadata``.
 
-    Metadata are those of the run over its thread's, and ``stamp`` over both, which the thread takes too. No
+    Metadata are those of the run over its thread's, and its stamp over both, which the thread takes too. No
     row: the thread is gone.
     """
     job = jobs.execution(run.pk, run.thread_id) if starts_at is None else jobs.start(run.pk)
@@ -156,7 +154,7 @@ def submit(
         "multitask_strategy": run.multitask_strategy,
         "idempotency_key": run.idempotency_key,
         "now": run.created_at,
-        "stamp": _jsonb(stamp),
+        "stamp": _jsonb(run.stamp),
         "config": _jsonb(config),
         "starts_at": starts_at,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from environs import Env, EnvError
@@ -57,7 +58,8 @@ SKEINO_WORKER_METRICS_PORT = env.int("SKEINO_WORKER_METRICS_PORT", default=None)
 # --- Django -----------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "daphne",  # first, so that `runserver` speaks ASGI
+    # First, so that `runserver` speaks ASGI. Other processes do without it, and its 30 MiB.
+    *(["daphne"] if "runserver" in sys.argv else []),
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

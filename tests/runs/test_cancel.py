@@ -98,7 +98,6 @@ def test_a_rollback_leaves_what_was_there_before(
     assert client.get(f"/threads/{thread_id}").json()["values"] == before["values"]
 
 
-@pytest.mark.xfail(strict=True, reason="The thread is read by the graph of the run that was undone.")
 def test_a_rollback_leaves_what_another_graph_has_left(
     client: httpx.Client, thread_id: str, tmp_path: Path
 ) -> None:
