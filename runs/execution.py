@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Any
 
+from django.conf import settings
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained
 from langgraph.pregel import Pregel
@@ -157,7 +159,7 @@ class Execution:
         except (RunLost, GraphDrained):
             raise
         except Exception as exc:  # whatever a graph raises
-            logger.warning("Run %s failed: %s", self.run.pk, exc, exc_info=exc, extra=self._log_fields())
+            self._log_exception("Run %s failed", exc)
             return self._failed(type(exc).__name__, str(exc))
 
     async def _build(self, build: Callable[[RunnableConfig], Awaitable[Pregel]]) -> None:
@@ -229,7 +231,7 @@ class Execution:
         try:
             outcome = replace(await self._outcome(paused=True), error=encode_for_jsonb(error))
         except Exception as exc:  # whatever a graph raises at a state that it does not expect
-            logger.warning("Run %s has left an odd state: %s", self.run.pk, exc, exc_info=exc)
+            self._log_exception("Run %s has left an odd state", exc)
             outcome = self._left(error, Thread.Status.INTERRUPTED)
         return Run.Status.INTERRUPTED, outcome
 
@@ -267,6 +269,12 @@ class Execution:
             "attempt": self.run.attempt,
             "thread_id": str(self.run.thread_id),
         }
+
+    def _log_exception(self, text: str, exc: Exception) -> None:
+        """What an exception says may be what people wrote: outside of development it is kept on the run alone."""
+        where = "".join(traceback.format_tb(exc.__traceback__)).rstrip()
+        shown = (str(exc), exc) if settings.DEBUG else (f"{type(exc).__name__}\n{where}", None)
+        logger.warning(f"{text}: %s", self.run.pk, shown[0], exc_info=shown[1], extra=self._log_fields())
 
     def _log_fields(self) -> dict[str, str]:
         return {"run_id": str(self.run.pk), "thread_id": str(self.run.thread_id)}

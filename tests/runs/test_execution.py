@@ -177,6 +177,21 @@ async def test_a_failed_run_keeps_the_state_it_had_reached(settings: Settings) -
     assert run.thread.values == {"text": "x", "log": []}
 
 
+@pytest.mark.parametrize("debug", [False, True])
+async def test_what_a_failed_graph_says_is_logged_in_development_alone(
+    settings: Settings, caplog: pytest.LogCaptureFixture, debug: bool
+) -> None:
+    async def fail(state: Text) -> Text:
+        raise ValueError(f"cannot make anything of {state['text']}")
+
+    settings.DEBUG, settings.SKEINO_GRAPHS = debug, {"fails": one_node(Text, fail)}
+    run = await executed("fails", input={"text": "a secret"})
+    assert run.error["message"] == "cannot make anything of a secret"
+    assert ("a secret" in caplog.text) is debug
+    assert "ValueError" in caplog.text
+    assert "in fail" in caplog.text
+
+
 @pytest.mark.parametrize("text", ["NUL \0", "lone \ud800", "ünïcödé 🦜", "x" * 1_000_000])
 async def test_any_text_a_node_returns_can_be_kept(settings: Settings, text: str) -> None:
     async def say(state: Text) -> Text:
