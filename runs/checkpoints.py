@@ -27,6 +27,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from runs.connections import persistently
 from runs.exceptions import RunLost
+from threads.checkpointer import SELECT_CHECKPOINTS
 
 
 class Owner(NamedTuple):
@@ -115,6 +116,8 @@ class RunSaver(AsyncPostgresSaver):
 
     Unlike its base, it uses as many of the pool's connections at a time as there are runs that want one.
     """
+
+    SELECT_SQL = SELECT_CHECKPOINTS
 
     def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
         super().__init__(pool)

@@ -12,11 +12,36 @@ from psycopg.pq import Format
 from psycopg.rows import DictRow, dict_row
 
 
+# What LangGraph's savers select, value by value. Theirs joins a checkpoint's versions to the thread's values,
+# and Postgres takes all of those, of all checkpoints, for each checkpoint it reads.
+SELECT_CHECKPOINTS = """
+SELECT thread_id, checkpoint, checkpoint_ns, checkpoint_id, parent_checkpoint_id, metadata, (
+    SELECT array_agg(ARRAY[convert_to(b.channel, 'UTF8'), b.type::bytea, b.blob])
+    FROM jsonb_each_text(checkpoint -> 'channel_versions') v CROSS JOIN LATERAL (
+        SELECT channel, type, blob FROM checkpoint_blobs
+        WHERE thread_id = checkpoints.thread_id AND checkpoint_ns = checkpoints.checkpoint_ns
+        AND channel = v.key AND version = v.value
+        LIMIT 1
+    ) b
+) AS channel_values, (
+    SELECT array_agg(ARRAY[
+        w.task_id::bytea, convert_to(w.channel, 'UTF8'), w.type::bytea, w.blob,
+        convert_to(w.task_path, 'UTF8'), w.idx::text::bytea
+    ])
+    FROM checkpoint_writes w
+    WHERE w.thread_id = checkpoints.thread_id AND w.checkpoint_ns = checkpoints.checkpoint_ns
+    AND w.checkpoint_id = checkpoints.checkpoint_id
+) AS pending_writes
+FROM checkpoints """
+
+
 class DjangoSaver(PostgresSaver):
     """The checkpointer of requests and commands: on Django's connection, in Django's transaction.
 
     For the length of one request; not to be kept. Workers use the asynchronous saver on their own pool.
     """
+
+    SELECT_SQL = SELECT_CHECKPOINTS
 
     def __init__(self) -> None:
         connection.ensure_connection()
