@@ -18,8 +18,8 @@ from assistants.console.json_tree import json_tree
 from assistants.console.search import id_range
 from assistants.console.verbs import Panel, badge
 from runs.admin import dashboard, event_log, verbs
+from runs.admin.deliveries import RunDeliveries
 from runs.models import Run
-from threads.admin.managed import ManagedAdmin
 from threads.models import Thread
 
 # What a list does not show, and what may be large.
@@ -35,7 +35,7 @@ class RunChangeList(ChangeList):
 
 
 @admin.register(Run)
-class RunAdmin(ManagedAdmin):
+class RunAdmin(RunDeliveries):
     """Read-only: workers own these rows. The runs of the threads that the API shows to the user too."""
 
     list_display = [
@@ -106,9 +106,10 @@ class RunAdmin(ManagedAdmin):
         ]
 
     def panels(self, request: HttpRequest, obj: Run) -> list[Panel]:
+        shown = super().panels(request, obj)
         if not self.sees_content(request):
-            return []
-        return [Panel("events", _("Event log"), self.url("events", obj.pk))]
+            return shown
+        return [*shown, Panel("events", _("Event log"), self.url("events", obj.pk))]
 
     def summary(self, request: HttpRequest, obj: Run) -> list[tuple[Any, Any]]:
         return [
