@@ -72,7 +72,7 @@ class ThreadAdmin(ThreadPages):
     date_hierarchy = "created_at"
     search_fields = ["id", "external_id", "title"]
     search_help_text = _(
-        "An id, an external id, the name of an owner, or words of the title, or how they begin"
+        "An id, an external id, the name of an owner, or words of the messages, or how they begin"
     )
     raw_id_fields = ["owner"]
     inlines = [ThreadShareInline]
