@@ -10,7 +10,8 @@ from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.exceptions import AlreadyEnqueued
 
 from threads.conf import conf
-from threads.models import Thread, ThreadText
+from threads.models import Thread
+from threads.text_search import ThreadText
 
 logger = logging.getLogger(__name__)
 

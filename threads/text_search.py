@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
@@ -73,7 +74,7 @@ class ThreadTextQuerySet(models.QuerySet["ThreadText"]):
         """
         deadline = time.monotonic() + seconds
         since = BEGINNING if everywhere else self._since()
-        limits = {"since": since, "limit": BATCH, "bytes": BATCH_BYTES}
+        limits: dict[str, Any] = {"since": since, "limit": BATCH, "bytes": BATCH_BYTES}
         limits |= {"max_bytes": MAX_BYTES, "max_wide": MAX_WIDE}
         while time.monotonic() < deadline:
             with connection.cursor() as cursor:

@@ -7,7 +7,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from tests.console.pages import log_in_staff, page, url
 from threads.admin import search
-from threads.models import Thread, ThreadText
+from threads.models import Thread
+from threads.text_search import ThreadText
 
 pytestmark = pytest.mark.django_db
 

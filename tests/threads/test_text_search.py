@@ -15,7 +15,8 @@ from pytest_django import Settings
 from tests.runs.engine import at_once
 from tests.threads.running import human
 from threads import state, tasks, text_search
-from threads.models import Thread, ThreadText
+from threads.models import Thread
+from threads.text_search import ThreadText
 
 pytestmark = pytest.mark.django_db
 

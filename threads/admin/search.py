@@ -10,8 +10,9 @@ from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db.models import Q
 
 from assistants.console.search import id_range
-from threads.models import Thread, ThreadText
+from threads.models import Thread
 from threads.querysets import ThreadQuerySet
+from threads.text_search import ThreadText
 
 # Of so many users whose name begins with a term, the threads are found.
 MAX_OWNERS = 100
