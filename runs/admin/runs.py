@@ -15,10 +15,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from assistants.console.json_tree import json_tree
+from assistants.console.lists import CappedPaginator
 from assistants.console.search import id_range
 from assistants.console.verbs import Panel, badge
 from runs.admin import dashboard, event_log, verbs
 from runs.admin.deliveries import RunDeliveries
+from runs.admin.filters import CreatedFilter
 from runs.models import Run
 from threads.models import Thread
 
@@ -48,9 +50,10 @@ class RunAdmin(RunDeliveries):
         "tokens",
         "created_at",
     ]
-    list_filter = ["status", "assistant", "created_at"]
+    list_filter = ["status", "assistant", CreatedFilter]
     list_per_page = 50
-    date_hierarchy = "created_at"
+    paginator = CappedPaginator
+    ordering = ["-id"]  # which begin with the time of creation, and have an index
     search_fields = ["id", "thread__id"]
     search_help_text = _("The id of a run or of a thread, or its first eight digits or more")
     show_full_result_count = False

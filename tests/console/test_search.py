@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from tests.console.pages import log_in_staff, page, url
 from threads.admin import search
@@ -54,6 +57,24 @@ def test_filters_hold_too(admin_client: Client) -> None:
     thread = saying("hello", "parcel", status="error")
     ThreadText.objects.fill(seconds=30)
     assert found(admin_client, "parcel", status__exact="error") == {thread.pk}
+
+
+def test_of_more_than_are_found_filters_and_rights_choose_first(
+    admin_client: Client, admin_user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MAX_FOUND", 2)
+    thread = saying("hello", "parcel", status="error", owner=admin_user)
+    for _ in range(3):
+        saying("hello", "parcel")
+    ThreadText.objects.fill(seconds=30)
+    assert thread.pk not in found(admin_client, "parcel")
+    assert found(admin_client, "parcel", status__exact="error") == {thread.pk}
+
+
+def test_old_titles_are_found_where_no_texts_are_kept(admin_client: Client, settings: Settings) -> None:
+    settings.SKEINO_SEARCH_MESSAGES = False
+    thread = saying("my parcel", created_at=timezone.now() - timedelta(days=9))
+    assert found(admin_client, "parcel") == {thread.pk}
 
 
 def test_the_newest_are_found_first(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
