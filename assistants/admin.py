@@ -50,7 +50,7 @@ class AssistantAdmin(ConsoleAdmin):
     search_fields = ["id", "name", "graph_id"]
     filter_horizontal = ["groups"]
     readonly_fields = ["id", "created_at", "updated_at"]
-    described = ["graph_id", "name", "description", "version", "groups"]
+    described = ["graph_id", "name", "description", "version"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Assistant]:
         return super().get_queryset(request).prefetch_related("groups")
@@ -72,7 +72,8 @@ class AssistantAdmin(ConsoleAdmin):
             for column, title in (("context", _("Context")), ("config", _("Config")))
         ]
         last = (_("Metadata"), {"fields": ["metadata", *self.readonly_fields], "classes": ["collapse"]})
-        return [(None, {"fields": self.described}), *parts, last]
+        who = (_("Who may use it"), {"fields": ["groups"]})
+        return [(None, {"fields": self.described}), *parts, who, last]
 
     def panels(self, request: HttpRequest, obj: Assistant) -> list[Panel]:
         if obj.graph_id not in registry.ids():

@@ -32,6 +32,10 @@ class AssistantForm(forms.ModelForm):
     class Meta:
         model = Assistant
         exclude: list[str] = []
+        widgets = {
+            "description": forms.Textarea(attrs={"rows": 2}),
+            **{name: forms.Textarea(attrs={"rows": 4}) for name in ("config", "context", "metadata")},
+        }
 
     parts: dict[str, list[str]] = {}
 
