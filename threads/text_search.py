@@ -97,7 +97,7 @@ class ThreadText(models.Model):
         "threads.Thread",
         on_delete=models.DO_NOTHING,
         primary_key=True,
-        related_name="text",
+        related_name="+",
         db_constraint=False,
     )
     state_updated_at = models.DateTimeField(db_index=True)

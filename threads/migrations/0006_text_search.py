@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                         db_constraint=False,
                         on_delete=django.db.models.deletion.DO_NOTHING,
                         primary_key=True,
-                        related_name="text",
+                        related_name="+",
                         serialize=False,
                         to="threads.thread",
                     ),
