@@ -24,6 +24,7 @@ CONFIG_SCHEMA: dict[str, Any] = {
     }
 }
 OTHERS = "others"
+JSON_COLUMNS = ("config", "context", "metadata")
 
 
 class AssistantForm(forms.ModelForm):
@@ -32,9 +33,10 @@ class AssistantForm(forms.ModelForm):
     class Meta:
         model = Assistant
         exclude: list[str] = []
+        field_classes = dict.fromkeys(JSON_COLUMNS, TypedJSONField)
         widgets = {
             "description": forms.Textarea(attrs={"rows": 2}),
-            **{name: forms.Textarea(attrs={"rows": 4}) for name in ("config", "context", "metadata")},
+            **{name: forms.Textarea(attrs={"rows": 4}) for name in JSON_COLUMNS},
         }
 
     parts: dict[str, list[str]] = {}
@@ -53,8 +55,10 @@ class AssistantForm(forms.ModelForm):
             whole = {**(data.get(f"{column}.{OTHERS}") or {}), **filled_in(names, filled)}
             data[column] = whole
             setattr(self.instance, column, whole)
-        for column in ("config", "context"):
-            if not isinstance(data.get(column) or {}, dict):
+        for column in JSON_COLUMNS:
+            if column in data:
+                data[column] = {} if data[column] is None else data[column]
+            if not isinstance(data.get(column, {}), dict):
                 raise forms.ValidationError({column: _("This must be an object.")})
         if not isinstance((data.get("config") or {}).get("configurable", {}), dict):
             name = f"config.{OTHERS}" if "config" in self.parts else "config"

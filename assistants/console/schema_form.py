@@ -13,6 +13,8 @@ from django.utils.html import escape
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from assistants.console.fields import JSONField
+
 # More would be no form.
 MAX_FIELDS = 60
 # Longer texts have a field of several lines.
@@ -28,7 +30,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-class TypedJSONField(forms.JSONField):
+class TypedJSONField(JSONField):
     """JSON of one type: ``list`` or ``dict``, or any if that is ``object``."""
 
     def __init__(self, kind: type = object, **options: Any) -> None:
@@ -41,6 +43,10 @@ class TypedJSONField(forms.JSONField):
             asked = gettext("a list") if self.kind is list else gettext("an object")
             raise forms.ValidationError(_("This must be %(kind)s."), params={"kind": asked})
         return cleaned
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """As Django has it, for the history says what was changed."""
+        return forms.JSONField.has_changed(self, initial, data)
 
 
 def fields_of(schema: Any, values: dict[str, Any]) -> dict[str, forms.Field]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.test import Client
 from langgraph.graph import START, StateGraph
@@ -154,6 +155,28 @@ def test_values_that_the_schema_does_not_allow_are_shown_as_they_are(
     fields = {name: form[name].value() for name in form.fields if name.startswith("context.")}
     save(admin_client, assistant, **{k: v for k, v in fields.items() if v is not None})
     assert assistant.context == context
+
+
+@pytest.mark.parametrize("empty", ["", "null", "{}"])
+def test_what_is_emptied_is_an_empty_object(admin_client: Client, assistant: Assistant, empty: str) -> None:
+    Assistant.objects.update(graph_id="plain", context={"a": 1}, metadata={"a": 1})
+    assistant.refresh_from_db()
+    assert save(admin_client, assistant, context=empty, metadata=empty).status_code == 302
+    assert (assistant.context, assistant.metadata) == ({}, {})
+
+
+@pytest.mark.parametrize("name", ["context.others", "context.tools", "metadata", "config.others"])
+@pytest.mark.parametrize("value", ["[" * 100_000, "5", '"x"'])
+def test_json_of_another_kind_is_refused(
+    admin_client: Client, assistant: Assistant, name: str, value: str
+) -> None:
+    assert save(admin_client, assistant, **{name: value}).status_code == 200
+
+
+def test_the_history_says_what_was_changed(admin_client: Client, assistant: Assistant) -> None:
+    save(admin_client, assistant, **{"context.retries": "2"})
+    [entry] = LogEntry.objects.all()
+    assert entry.get_change_message() == "Changed retries."
 
 
 @pytest.mark.parametrize("graph_id", ["plain", "gone"])
