@@ -174,7 +174,7 @@ def test_json_of_another_kind_is_refused(
 
 
 def test_the_history_says_what_was_changed(admin_client: Client, assistant: Assistant) -> None:
-    save(admin_client, assistant, **{"context.retries": "2"})
+    save(admin_client, assistant, **{"context.retries": "2", "initial-metadata": "{}"})
     [entry] = LogEntry.objects.all()
     assert entry.get_change_message() == "Changed retries."
 
