@@ -28,6 +28,7 @@ bench-quick: .venv/.development  ## The same with fewer calls, for a look: a few
 
 bench-growth: .venv/.development  ## Measure how costs grow; ARGS="--help" tells of what
 	@exec $(RUN) -m bench.growth $(ARGS)
+
 screenshots: .venv/.development  ## Make the pictures of docs/admin.md anew, in Chromium, of a server with made-up data
 	@exec $(RUN) -m tests.console.screenshots $(ARGS)
 
