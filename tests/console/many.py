@@ -12,7 +12,7 @@ CREATE TEMPORARY TABLE said AS
 SELECT m AS number, (
     SELECT string_agg(translate(md5(floor(exp(random() * ln(20000)))::int::text), '0123456789', 'ghijklmnop')
         ::varchar(7), ' ')
-    FROM generate_series(1, 50) WHERE m > 0
+    FROM generate_series(1, 50) WHERE m > 0  -- for each anew
 ) AS text FROM generate_series(1, 20000) m
 """
 # Ids as the server makes them (UUIDv7), a minute apart.
@@ -50,7 +50,12 @@ FROM threads_thread t CROSS JOIN generate_series(1, 2) r
 def make_threads(count: int) -> None:
     """Threads of 20 messages of 50 words, the last of which is its own, and two runs each."""
     with connection.cursor() as cursor:
-        for statement in (WORDS, "CREATE UNIQUE INDEX ON said (number)", "ANALYZE said"):
+        for statement in (
+            "DROP TABLE IF EXISTS said",
+            WORDS,
+            "CREATE UNIQUE INDEX ON said (number)",
+            "ANALYZE said",
+        ):
             cursor.execute(statement)
         cursor.execute(THREADS, {"count": count})
         cursor.execute(RUNS)
