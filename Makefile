@@ -9,7 +9,7 @@ RUN = .venv/bin/python
 INSTALL = $(RUN) -m pip --quiet --disable-pip-version-check --no-input install --no-compile -c constraints.txt
 
 .DEFAULT_GOAL = help
-.PHONY: serve test faults bench bench-quick bench-growth lint format constraints clean help
+.PHONY: serve test faults bench bench-quick bench-growth screenshots lint format constraints clean help
 
 serve: .venv/.runtime  ## Set everything up if need be, and run the server; ARGS are those of `manage.py serve`
 	@exec $(RUN) manage.py serve $(ARGS)
@@ -28,6 +28,9 @@ bench-quick: .venv/.development  ## The same with fewer calls, for a look: a few
 
 bench-growth: .venv/.development  ## Measure how costs grow; ARGS="--help" tells of what
 	@exec $(RUN) -m bench.growth $(ARGS)
+
+screenshots: .venv/.development  ## Make the pictures of docs/admin.md anew, in Chromium, of a server with made-up data
+	@exec $(RUN) -m tests.console.screenshots $(ARGS)
 
 lint: .venv/.development  ## Check style, types, known dangers, the direction of imports, migrations and the OpenAPI document
 	@echo "ruff"; $(RUN) -m ruff check $(PACKAGES) manage.py

@@ -28,6 +28,14 @@ class RunNotRetryable(APIException):
     default_code = "run_not_retryable"
 
 
+class NoWebhook(APIException):
+    """The run has no webhook, or has not ended."""
+
+    status_code = 409
+    default_code = "no_webhook"
+    default_detail = __doc__
+
+
 class NothingToCancel(APIException):
     """No matching runs to cancel. They have ended, or were deleted."""
 

@@ -64,6 +64,11 @@ def enqueue(run_id: UUID, thread_id: UUID) -> int:
     return int(found[0]["id"])
 
 
+def deliver_webhook(run_id: UUID) -> None:
+    """Have a run's webhook told once more."""
+    execute(ENQUEUE, {"task": DELIVER_WEBHOOK, "lock": None, "args": _of(run_id)})
+
+
 def stop(job_id: int) -> None:
     """Delete a job that waits; have the worker of one that is being worked on look at its run again."""
     _queue.cancel_job_by_id(job_id, abort=True, delete_job=True)

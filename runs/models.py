@@ -12,8 +12,9 @@ from uuid_utils.compat import uuid7
 from assistants.database import execute
 from assistants.models import Assistant
 from runs import jobs, metrics, statements
+from runs.deliveries import WebhookDelivery
 from runs.events import END, notify_end
-from runs.exceptions import RunLost, RunNotRetryable
+from runs.exceptions import NoWebhook, RunLost, RunNotRetryable
 from runs.log import RunEvent
 from runs.querysets import RunQuerySet
 from runs.statements import Ending
@@ -24,7 +25,7 @@ from threads.fields import JSONField
 from threads.models import Thread
 from threads.state import Outcome
 
-__all__ = ["Run", "RunEvent", "WriteBefore"]  # Django looks for models here
+__all__ = ["Run", "RunEvent", "WebhookDelivery", "WriteBefore"]  # Django looks for models here
 
 CANCELLED = {"error": "UserInterrupt", "message": "User interrupted the run"}
 ROLLED_BACK = {"error": "UserRollback", "message": "User rolled the run back"}
@@ -97,7 +98,10 @@ class Run(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        permissions = [("cancel_run", "Can cancel runs")]
+        permissions = [
+            ("cancel_run", "Can cancel runs"),
+            ("redeliver_webhook", "Can tell webhooks of runs again"),
+        ]
         indexes = [
             models.Index(
                 fields=["thread", "-created_at", "-id"], name="run_thread_created"
@@ -257,6 +261,12 @@ class Run(models.Model):
         RunEvent.objects.filter(run=self, event__in=("error", END)).delete()
         Run.objects.enqueue(self.pk)
         thread.occupy(metadata={}, config=thread.config)
+
+    def redeliver(self) -> None:
+        """Tell the webhook once more that the run has ended. Raises NoWebhook."""
+        if not self.kwargs.get("webhook") or not self.is_finished:
+            raise NoWebhook
+        jobs.deliver_webhook(self.pk)
 
     def release(self) -> None:
         """Give the run back to the queue, to go on from its last checkpoint. Raises RunLost."""

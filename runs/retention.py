@@ -52,6 +52,17 @@ WITH deleted AS (
     RETURNING id
 )
 """
+# A run's deliveries are younger than the run.
+PRUNE_DELIVERIES = """
+WITH deleted AS (
+    DELETE FROM runs_webhookdelivery WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM runs_webhookdelivery
+        WHERE run_id >= %(first)s AND run_id < %(until)s AND sent_at < %(ended_before)s
+        ORDER BY run_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING run_id AS id
+)
+"""
 COUNT = "SELECT count(*), (SELECT id FROM deleted ORDER BY id DESC LIMIT 1) FROM deleted"
 
 
@@ -93,6 +104,12 @@ class Prune:
 
 class PruneEvents(Prune):
     deleting = PRUNE_EVENTS
+
+
+class PruneDeliveries(Prune):
+    """By the time of each delivery: one of today's of an old run stays."""
+
+    deleting = PRUNE_DELIVERIES
 
 
 class PruneRuns(Prune):

@@ -18,7 +18,7 @@ from procrastinate.jobs import Job
 from runs import jobs, webhooks
 from runs.conf import conf
 from runs.exceptions import HandedBack
-from runs.models import Run, RunEvent
+from runs.models import Run, RunEvent, WebhookDelivery
 from runs.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ def prune(timestamp: int) -> None:
     hours, days = conf.SKEINO_EVENT_RETENTION_HOURS, conf.SKEINO_RUN_RETENTION_DAYS
     if hours is not None:
         RunEvent.objects.prune(now - timedelta(hours=hours), seconds=PRUNE_SECONDS)
+        WebhookDelivery.objects.prune(now - timedelta(hours=hours), seconds=PRUNE_SECONDS)
     if days is not None:
         Run.objects.prune(now - timedelta(days=days), seconds=PRUNE_SECONDS)
 

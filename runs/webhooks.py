@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import socket
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from runs.addresses import check_url, pinned
 from runs.conf import conf
-from runs.models import Run
+from runs.models import Run, WebhookDelivery
 from runs.serializers import RunSerializer
 from threads.encoding import encode
 
@@ -23,11 +24,22 @@ TIMEOUT_SECONDS = 10
 
 
 def deliver(run: Run) -> None:
-    """POST the ended run to its webhook.
+    """POST the ended run to its webhook, and keep what became of it.
 
-    Raises AddressRefused, or httpx.HTTPError for what may be tried again. Redirects are not followed: where
-    they lead was not checked.
+    Raises AddressRefused, or httpx.HTTPError for what may be tried again.
     """
+    delivery, begun = WebhookDelivery.objects.begin(run), time.monotonic()
+    try:
+        response = _posted(run)
+    except Exception as exc:
+        delivery.end(seconds=time.monotonic() - begun, error=f"{type(exc).__name__}: {exc}")
+        raise
+    delivery.end(seconds=time.monotonic() - begun, status=response.status_code)
+    response.raise_for_status()
+
+
+def _posted(run: Run) -> httpx.Response:
+    """The receiver's answer. Redirects are not followed: where they lead was not checked."""
     url = run.kwargs["webhook"]
     check_url(url)
     body = encode(payload(run)).encode()
@@ -37,9 +49,7 @@ def deliver(run: Run) -> None:
         raise httpx.ConnectError(f"The host of {url} cannot be resolved") from exc
     headers = {"Content-Type": "application/json", "Host": urlsplit(url).netloc, **signature(body)}
     with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-        client.post(
-            target, content=body, headers=headers, extensions={"sni_hostname": host}
-        ).raise_for_status()
+        return client.post(target, content=body, headers=headers, extensions={"sni_hostname": host})
 
 
 def payload(run: Run) -> dict[str, Any]:

@@ -30,6 +30,11 @@ class Settings:
         return getattr(settings, "SKEINO_MODEL_PERMISSIONS", False)
 
     @property
+    def SKEINO_SEARCH_MESSAGES(self) -> bool:
+        """Whether the words of all messages are kept in an index, for the search in the admin."""
+        return getattr(settings, "SKEINO_SEARCH_MESSAGES", True)
+
+    @property
     def SKEINO_COPY(self) -> Literal["latest", "history"]:
         """What a copy of a thread has: its ``latest`` state, or its whole ``history``."""
         return getattr(settings, "SKEINO_COPY", "latest")

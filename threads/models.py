@@ -18,6 +18,7 @@ from threads.exceptions import ThreadBusy, ThreadNotFound, ThreadNotPrunable
 from threads.fields import JSONField
 from threads.querysets import ThreadQuerySet, own_metadata
 from threads.sharing import ThreadShare  # noqa: F401  (as above)
+from threads.text_search import ThreadText  # noqa: F401  (as above)
 from threads.titles import MESSAGE_COUNT, TITLE
 
 if TYPE_CHECKING:

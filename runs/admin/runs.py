@@ -15,11 +15,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from assistants.console.json_tree import json_tree
+from assistants.console.lists import CappedPaginator
 from assistants.console.search import id_range
 from assistants.console.verbs import Panel, badge
 from runs.admin import dashboard, event_log, verbs
+from runs.admin.deliveries import RunDeliveries
+from runs.admin.filters import CreatedFilter
 from runs.models import Run
-from threads.admin.managed import ManagedAdmin
 from threads.models import Thread
 
 # What a list does not show, and what may be large.
@@ -35,7 +37,7 @@ class RunChangeList(ChangeList):
 
 
 @admin.register(Run)
-class RunAdmin(ManagedAdmin):
+class RunAdmin(RunDeliveries):
     """Read-only: workers own these rows. The runs of the threads that the API shows to the user too."""
 
     list_display = [
@@ -48,9 +50,10 @@ class RunAdmin(ManagedAdmin):
         "tokens",
         "created_at",
     ]
-    list_filter = ["status", "assistant", "created_at"]
+    list_filter = ["status", "assistant", CreatedFilter]
     list_per_page = 50
-    date_hierarchy = "created_at"
+    paginator = CappedPaginator
+    ordering = ["-id"]  # which begin with the time of creation, and have an index
     search_fields = ["id", "thread__id"]
     search_help_text = _("The id of a run or of a thread, or its first eight digits or more")
     show_full_result_count = False
@@ -106,9 +109,10 @@ class RunAdmin(ManagedAdmin):
         ]
 
     def panels(self, request: HttpRequest, obj: Run) -> list[Panel]:
+        shown = super().panels(request, obj)
         if not self.sees_content(request):
-            return []
-        return [Panel("events", _("Event log"), self.url("events", obj.pk))]
+            return shown
+        return [*shown, Panel("events", _("Event log"), self.url("events", obj.pk))]
 
     def summary(self, request: HttpRequest, obj: Run) -> list[tuple[Any, Any]]:
         return [

@@ -32,6 +32,11 @@ def retry(request: HttpRequest, run: Run) -> str:
     return _("The run waits to go on from its last checkpoint.")
 
 
+def redeliver(request: HttpRequest, run: Run) -> str:
+    run.redeliver()
+    return _("The webhook is being told again.")
+
+
 def cancel_all(request: HttpRequest, thread: Thread, action: Any = Run.CancelAction.INTERRUPT) -> str:
     """The last in line first, so that none begins meanwhile."""
     runs = Run.objects.filter(thread=thread).active().order_by("-job_id")
@@ -69,6 +74,10 @@ def is_retryable(run: Run) -> bool:
     return run.status in Run.RETRYABLE
 
 
+def is_deliverable(run: Run) -> bool:
+    return run.is_finished and bool(run.kwargs.get("webhook"))
+
+
 VERBS: list[Any] = [
     Verb(
         name="cancel",
@@ -92,6 +101,13 @@ VERBS: list[Any] = [
         permissions=permissions.ADD,
         do=retry,
         applies=is_retryable,
+    ),
+    Verb(
+        name="redeliver",
+        label=gettext_lazy("redeliver the webhook"),
+        permissions=permissions.REDELIVER,
+        do=redeliver,
+        applies=is_deliverable,
     ),
 ]
 

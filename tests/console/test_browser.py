@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,15 +11,16 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.console import chromium
 from tests.live import ROOT, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = chromium.find()
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
+    pytest.mark.skipif(CHROMIUM is None, reason=chromium.MISSING),
     # Playwright has an event loop of its own, in its own thread.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]

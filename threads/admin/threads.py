@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from assistants.console.lists import CappedPaginator
 from assistants.console.verbs import MAX_CHOSEN, badge
 from assistants.graphs import registry
 from assistants.models import Assistant
@@ -31,6 +32,11 @@ class ThreadShareInline(admin.TabularInline):
 
 
 class ThreadChangeList(ChangeList):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.query:  # the days of what was found would be looked for among all threads
+            self.date_hierarchy = None
+
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         complete: Any = getattr(self.model_admin, "complete")  # noqa: B009  (ours, not every admin's)
@@ -69,10 +75,11 @@ class ThreadAdmin(ThreadPages):
     list_filter = ["status", GraphFilter, AssistantFilter, "created_at"]
     list_select_related = ["owner"]
     list_per_page = 50
+    paginator = CappedPaginator
     date_hierarchy = "created_at"
     search_fields = ["id", "external_id", "title"]
     search_help_text = _(
-        "An id, an external id, the name of an owner, or words of the title, or how they begin"
+        "An id, an external id, the name of an owner, or words of the messages, or how they begin"
     )
     raw_id_fields = ["owner"]
     inlines = [ThreadShareInline]
