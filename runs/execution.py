@@ -271,7 +271,7 @@ class Execution:
         }
 
     def _log_exception(self, text: str, exc: Exception) -> None:
-        """What an exception says may be what people wrote: outside of development it is kept on the run alone."""
+        """What it says may be what people wrote: but in development it is kept on the run alone."""
         where = "".join(traceback.format_tb(exc.__traceback__)).rstrip()
         shown = (str(exc), exc) if settings.DEBUG else (f"{type(exc).__name__}\n{where}", None)
         logger.warning(f"{text}: %s", self.run.pk, shown[0], exc_info=shown[1], extra=self._log_fields())

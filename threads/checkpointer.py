@@ -11,7 +11,6 @@ from psycopg import Cursor
 from psycopg.pq import Format
 from psycopg.rows import DictRow, dict_row
 
-
 # What LangGraph's savers select, value by value. Theirs joins a checkpoint's versions to the thread's values,
 # and Postgres takes all of those, of all checkpoints, for each checkpoint it reads.
 SELECT_CHECKPOINTS = """
