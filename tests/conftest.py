@@ -18,6 +18,17 @@ from psycopg import sql
 import assistants  # noqa: F401  (before LangGraph is imported: it makes it strict)
 from skeino_site import embedded_postgres
 
+# What waits for processes to start and to stop. Begun last, it would keep one core waiting for the others.
+LONG = (
+    "test_openapi.py",
+    "test_serve.py",
+    "faults",
+    "test_recorded.py",
+    "test_worker.py",
+    "test_reconnecting.py",
+)
+LONG += ("test_deployment_files.py", "test_pooler.py", "test_browser.py", "bench")
+
 DATA_DIR = Path(__file__).parent.parent / ".data" / "test"
 
 
@@ -35,6 +46,10 @@ def pytest_configure() -> None:
     django.setup()
     # Two sessions at a time share the server, but not the database.
     connection.settings_dict["TEST"]["NAME"] = f"test_{uuid.uuid4().hex}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not {item.path.name, item.path.parent.name} & {*LONG})
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
