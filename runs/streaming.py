@@ -76,27 +76,29 @@ def event_stream(
     *,
     after: int = 0,
     modes: Collection[str] = (),
+    wanted: Callable[[Event], bool] | None = None,
     cancels: bool | None = None,
     stateless: bool = False,
 ) -> RunResponse:
     """The run's events after number ``after``, as server-sent events, until it has ended (contract 4.1).
 
-    ``modes``: the only ones to send events of. ``cancels``: whether the client's leaving cancels the run.
+    ``modes``: the only ones to send events of; ``wanted`` decides in their place. ``cancels``: whether the
+    client's leaving cancels the run.
     """
     path = path_of(run, stateless=stateless)
     return RunResponse(
         run,
-        _frames(run, after, modes),
+        _frames(run, after, wanted or (lambda event: is_of(event, modes))),
         cancels=cancels,
         content_type="text/event-stream; charset=utf-8",
         headers={**EVENT_STREAM_HEADERS, "Location": f"{path}/stream", "Content-Location": path},
     )
 
 
-async def _frames(run: Run, after: int, modes: Collection[str]) -> AsyncIterator[bytes]:
+async def _frames(run: Run, after: int, is_wanted: Callable[[Event], bool]) -> AsyncIterator[bytes]:
     with_ids = bool(run.kwargs["resumable"])
     async for events in reader.follow(run.pk, after=after, silence=conf.SKEINO_STREAM_HEARTBEAT_SECONDS):
-        wanted = [event for event in events if is_of(event, modes)]
+        wanted = [event for event in events if is_wanted(event)]
         if wanted:
             yield b"".join(frame(e.event, e.data, e.seq if with_ids else None) for e in wanted)
         elif not events:
@@ -199,13 +201,31 @@ class AnswerWhenEnded(RunResponse):
         return {"detail": str(RunNotFound(self.run.pk).detail)}, {}, 404
 
 
-class WaitingViewSet(ApiViewSet):
-    """A viewset with actions that stream or wait: the actions are synchronous, what comes after is not.
+def waiting(view: Callable[..., Any]) -> Any:
+    """A view whose responses stream or wait: it is synchronous, what comes after is not.
 
     A handler that knows AnswerWhenEnded takes the view from ``synchronous`` and waits itself. Under Django's
     own handlers the view is asynchronous and waits, and the request's database connection is closed first:
     a stream may last for hours.
     """
+
+    @wraps(view)
+    async def waiting_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response: HttpResponseBase = await sync_to_async(view)(request, *args, **kwargs)
+        if response.streaming:
+            await sync_to_async(close_all)()
+        if isinstance(response, AnswerWhenEnded):
+            await response.wait()
+            return await sync_to_async(response.answer)()
+        return response
+
+    waiting_view.synchronous = view  # type: ignore[attr-defined]
+    # Not in one transaction with ATOMIC_REQUESTS: workers must see the run that is waited for.
+    return non_atomic_requests(waiting_view)
+
+
+class WaitingViewSet(ApiViewSet):
+    """A viewset with actions that stream or wait."""
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         final = super().finalize_response(request, response, *args, **kwargs)
@@ -214,18 +234,4 @@ class WaitingViewSet(ApiViewSet):
 
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
-        view = super().as_view(actions, **initkwargs)
-
-        @wraps(view)
-        async def waiting_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            response: HttpResponseBase = await sync_to_async(view)(request, *args, **kwargs)
-            if response.streaming:
-                await sync_to_async(close_all)()
-            if isinstance(response, AnswerWhenEnded):
-                await response.wait()
-                return await sync_to_async(response.answer)()
-            return response
-
-        waiting_view.synchronous = view  # type: ignore[attr-defined]
-        # Not in one transaction with ATOMIC_REQUESTS: workers must see the run that is waited for.
-        return non_atomic_requests(waiting_view)
+        return waiting(super().as_view(actions, **initkwargs))

@@ -10,8 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, IntegerField, Max, Sum
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -19,10 +19,11 @@ from rest_framework.exceptions import APIException
 
 from assistants.console.verbs import Panel, Verb
 from runs import permissions
-from runs.admin import verbs
+from runs.admin import live, verbs
 from runs.admin.forms import AnswerForm, RunForm
 from runs.admin.runs import LARGE, moment, seconds
 from runs.models import Run
+from runs.streaming import waiting
 from threads.admin.threads import ThreadAdmin as WithoutRuns
 from threads.models import Thread
 
@@ -51,6 +52,10 @@ class ThreadAdmin(WithoutRuns):
     verbs = [*verbs.OF_THREADS, *WithoutRuns.verbs]
     change_form_template = "admin/runs/thread_change_form.html"
 
+    class Media:
+        css = {"all": ["runs/runs.css"]}
+        js = ["runs/live.js"]
+
     def complete(self, threads: list[Any]) -> None:
         super().complete(threads)
         tokens = Cast(KeyTextTransform("total_tokens", "usage"), IntegerField())
@@ -69,11 +74,17 @@ class ThreadAdmin(WithoutRuns):
         return [*super().panels(request, obj), Panel("runs", _("Runs"), self.url("runs", obj.pk), open=True)]
 
     def get_urls(self) -> list[URLPattern]:
+        stream = waiting(self.admin_site.admin_view(self.stream_view))
         return [
+            path("<uuid:pk>/stream/", stream, name="threads_thread_stream"),
             self.page("runs", "<uuid:pk>/runs/", self.runs_view),
             self.page("run", "<uuid:pk>/run/", self.run_view),
             *super().get_urls(),
         ]
+
+    def stream_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
+        """What is being said on the thread now; see ``live.stream``."""
+        return live.stream(self.found(request, pk), content=self.sees_content(request))
 
     def runs_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """The thread's latest runs."""
@@ -90,9 +101,11 @@ class ThreadAdmin(WithoutRuns):
     ) -> HttpResponse:
         thread = self.get_object(request, object_id)
         extra: dict[str, Any] = {}
+        if thread is not None:
+            extra["stream_url"], extra["is_busy"] = self.url("stream", thread.pk), verbs.is_busy(thread)
         if thread is not None and self.may(request, RUN, thread) and self.sees_content(request):
             initial = {"checkpoint_id": request.GET.get("checkpoint", "")[:64]}
-            extra = {"run_form": RunForm(request, thread, **initial), "run_url": self.url("run", thread.pk)}
+            extra |= {"run_form": RunForm(request, thread, **initial), "run_url": self.url("run", thread.pk)}
             if thread.status == Thread.Status.INTERRUPTED:
                 extra["answer_form"] = AnswerForm(request, thread)
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})

@@ -55,7 +55,6 @@ class ThreadPages(ManagedAdmin):
             for message in part.messages
         ]
         context = {"object": thread, "part": part, "messages": messages}
-        context["is_busy"] = thread.status == Thread.Status.BUSY
         # Django's own messages have the name that ours would have in the template.
         context["shown"] = context.pop("messages")
         return self.panel(request, "admin/threads/conversation.html", _("Conversation"), **context)
