@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from threads.encoding import encode
 from threads.models import Thread
 
 PER_PAGE = 30
@@ -107,6 +108,15 @@ def values(thread: Thread) -> list[Value]:
     return [
         Value(key, text if length > MAX_VALUE else json.loads(text), length, length > MAX_VALUE)
         for key, length, text in rows
+    ]
+
+
+def cut(state: dict[str, Any]) -> list[Value]:
+    """As ``values``, of a state that is here already."""
+    texts = [(key, value, encode(value)) for key, value in sorted(state.items())[:MAX_KEYS]]
+    return [
+        Value(key, text[:CUT] if len(text) > MAX_VALUE else value, len(text), len(text) > MAX_VALUE)
+        for key, value, text in texts
     ]
 
 

@@ -208,6 +208,12 @@ def graph_of(thread: Thread) -> Pregel | None:
     return _graph(thread)
 
 
+def nodes(thread: Thread) -> list[str]:
+    """The nodes as which the thread's state can be edited; none if no graph is served for it."""
+    graph = _graph(thread, registry.default_id())
+    return [] if graph is None else [name for name in graph.nodes if not name.startswith("__")]
+
+
 def _graph(thread: Thread, default: str | None = None) -> Pregel | None:
     """The thread's graph on its checkpoints; None if none is known or served any more."""
     return _build(thread.graph_id or default, _config(thread))

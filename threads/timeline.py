@@ -21,18 +21,19 @@ PER_PAGE = 25
 MAX_COMPARED = 5_000_000
 
 STEPS = """
-SELECT c.checkpoint_id, c.parent_checkpoint_id, c.checkpoint ->> 'ts',
+SELECT c.checkpoint_id, c.checkpoint ->> 'ts',
     jsonb_build_object(
         'source', c.metadata -> 'source', 'step', c.metadata -> 'step', 'run', c.metadata -> 'run_id'
     ),
     c.checkpoint -> 'channel_versions', c.checkpoint -> 'versions_seen',
-    p.checkpoint -> 'channel_versions', p.checkpoint -> 'versions_seen'
+    p.checkpoint -> 'channel_versions', p.checkpoint -> 'versions_seen', p.checkpoint_id, p.metadata -> 'step'
 FROM checkpoints c
 LEFT JOIN checkpoints p
     ON p.thread_id = c.thread_id AND p.checkpoint_ns = '' AND p.checkpoint_id = c.parent_checkpoint_id
 WHERE c.thread_id = %s AND c.checkpoint_ns = '' AND (%s = '' OR c.checkpoint_id < %s)
 ORDER BY c.checkpoint_id DESC LIMIT %s
 """
+JSON_COLUMNS = (2, 3, 4, 5, 6, 8)
 SIZE = """
 SELECT coalesce(sum(octet_length(b.blob)), 0)::bigint
 FROM checkpoints c
@@ -42,16 +43,22 @@ JOIN checkpoint_blobs b
 WHERE c.thread_id = %s AND c.checkpoint_ns = '' AND c.checkpoint_id = %s
 """
 
+EXISTS = """
+SELECT 1 FROM checkpoints WHERE thread_id = %s AND checkpoint_ns = '' AND checkpoint_id = %s
+"""
+
 
 @dataclass(frozen=True)
 class Step:
     """A checkpoint. ``nodes`` have led to it, ``changed`` are the keys of the state that they wrote.
 
-    ``is_fork``: it does not follow the checkpoint that was made before it.
+    ``parent_id`` is None where there is none any more. ``is_fork``: it does not follow the checkpoint that
+    was made before it.
     """
 
     checkpoint_id: str
     parent_id: str | None
+    parent_number: int | None
     at: datetime | None
     source: str
     number: int | None
@@ -85,16 +92,37 @@ def steps(thread: Thread, before: str = "") -> tuple[list[Step], bool]:
 
 
 def changes(thread: Thread, checkpoint_id: str) -> list[Change] | None:
-    """What the step has changed, key by key. None if the state is too large to be compared."""
-    with connection.cursor() as cursor:
-        cursor.execute(SIZE, [str(thread.pk), checkpoint_id])
-        sizes: Any = cursor.fetchone()
-    if sizes[0] > MAX_COMPARED:
+    """What the step has changed, key by key. None if one of the two states is too large to be compared."""
+    if is_large(thread, checkpoint_id):
         return None
     after: Any = state.read(thread, checkpoint={"checkpoint_id": checkpoint_id})
     parent = after["parent_checkpoint_id"]
+    if parent and is_large(thread, parent):
+        return None
     before = state.read(thread, checkpoint={"checkpoint_id": parent})["values"] if parent else {}
     return list(_compared(_plain(before), _plain(after["values"])))
+
+
+def values(thread: Thread, checkpoint_id: str) -> dict[str, Any] | None:
+    """The state at a checkpoint as JSON has it. None if it is too large."""
+    if is_large(thread, checkpoint_id):
+        return None
+    return _plain(state.read(thread, checkpoint={"checkpoint_id": checkpoint_id})["values"])
+
+
+def exists(thread: Thread, checkpoint_id: str) -> bool:
+    """Whether the checkpoint is one of the thread's own, not a subgraph's."""
+    with connection.cursor() as cursor:
+        cursor.execute(EXISTS, [str(thread.pk), checkpoint_id])
+        return cursor.fetchone() is not None
+
+
+def is_large(thread: Thread, checkpoint_id: str) -> bool:
+    """Whether the state there is too large for a page. Reads no values."""
+    with connection.cursor() as cursor:
+        cursor.execute(SIZE, [str(thread.pk), checkpoint_id])
+        sizes: Any = cursor.fetchone()
+    return bool(sizes[0] > MAX_COMPARED)
 
 
 def _compared(before: dict[str, Any], after: dict[str, Any]) -> Iterable[Change]:
@@ -116,16 +144,17 @@ def _plain(values: Any) -> dict[str, Any]:
 def _decoded(row: Iterable[Any]) -> list[Any]:
     """Django leaves jsonb of raw queries as text."""
     return [
-        orjson.loads(value) if isinstance(value, str) and place > 2 else value
+        orjson.loads(value) if isinstance(value, str) and place in JSON_COLUMNS else value
         for place, value in enumerate(row)
     ]
 
 
 def _step(*row: Any, hidden: set[str], older: dict[str, str | None]) -> Step:
-    checkpoint_id, parent_id, at, metadata, versions, seen, parent_versions, parent_seen = row
+    checkpoint_id, at, metadata, versions, seen, parent_versions, parent_seen, parent_id, parent_number = row
     return Step(
         checkpoint_id,
         parent_id,
+        parent_number,
         parse_datetime(at) if at else None,
         str(metadata.get("source") or ""),
         metadata.get("step"),

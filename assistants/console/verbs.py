@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -37,16 +38,18 @@ class Verb:
     """Something to do. ``do`` takes the request and the object; what it returns is told to the user.
 
     It may raise an APIException: then nothing was done. ``question`` is asked before what destroys, and
-    ``deletes`` says that the object is gone afterwards. ``atomic`` is false for what has a transaction of its
-    own. ``access`` is what one needs of the object beside the permissions, where that differs from object to
-    object.
+    ``form`` makes the form to be filled in before, of the request and its data or None: ``do`` then takes its
+    cleaned data too. ``deletes`` says that the object is gone afterwards. ``atomic`` is false for what has a
+    transaction of its own. ``access`` is what one needs of the object beside the permissions, where that
+    differs from object to object.
     """
 
     name: str
     label: Any
     permissions: tuple[str, ...]
     access: str = "run"
-    do: Callable[[HttpRequest, Any], Any]
+    do: Callable[..., Any]
+    form: Callable[[HttpRequest, Any], forms.Form] | None = None
     question: Any = ""
     deletes: bool = False
     atomic: bool = True
@@ -83,6 +86,10 @@ class ConsoleAdmin(admin.ModelAdmin):
         return has_permission(request.user, self.content_permission)
 
     def panels(self, request: HttpRequest, obj: Any) -> list[Panel]:
+        return []
+
+    def links(self, request: HttpRequest, obj: Any) -> list[tuple[Any, str]]:
+        """Labels and addresses of further pages on which something is done to the object."""
         return []
 
     def summary(self, request: HttpRequest, obj: Any) -> list[tuple[Any, Any]]:
@@ -133,7 +140,8 @@ class ConsoleAdmin(admin.ModelAdmin):
             for verb in self.verbs
             if verb.applies(obj) and self.may(request, verb, obj)
         ]
-        extra = {"verbs": shown, "panels": self.panels(request, obj), "summary": self.summary(request, obj)}
+        extra: dict[str, Any] = {"verbs": shown, "links": self.links(request, obj)}
+        extra |= {"panels": self.panels(request, obj), "summary": self.summary(request, obj)}
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
 
     def verb_view(self, request: HttpRequest, pk: UUID, verb: str) -> HttpResponse:
@@ -144,9 +152,10 @@ class ConsoleAdmin(admin.ModelAdmin):
             raise Http404
         if not self.may(request, chosen, obj):
             raise PermissionDenied
-        if request.method != "POST" or (chosen.question and "confirmed" not in request.POST):
-            return self._ask(request, chosen, [obj])
-        self._do(request, chosen, [obj])
+        form = _filled_in(request, chosen)
+        if request.method != "POST" or _is_to_ask(request, chosen, form):
+            return self._ask(request, chosen, [obj], form)
+        self._do(request, chosen, [obj], form)
         exists = self.get_queryset(request).filter(pk=pk).exists()
         return HttpResponseRedirect(self.url("change", pk) if exists else self.url("changelist"))
 
@@ -164,20 +173,22 @@ class ConsoleAdmin(admin.ModelAdmin):
             text = _("At most %(count)d can be chosen at a time.") % {"count": MAX_CHOSEN}
             self.message_user(request, text, messages.ERROR)
             return None
-        if verb.question and "confirmed" not in request.POST:
-            return self._ask(request, verb, objects)
+        form = _filled_in(request, verb)
+        if _is_to_ask(request, verb, form):
+            return self._ask(request, verb, objects, form)
         allowed = [obj for obj in objects if self.may(request, verb, obj)]
-        self._do(request, verb, allowed)
+        self._do(request, verb, allowed, form)
         if refused := len(objects) - len(allowed):
             text = _("%(count)d are not yours to change.") % {"count": refused}
             self.message_user(request, text, messages.ERROR)
         return None
 
-    def _ask(self, request: HttpRequest, verb: Verb, objects: list[Any]) -> HttpResponse:
+    def _ask(self, request: HttpRequest, verb: Verb, objects: list[Any], form: Any) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": capfirst(str(verb.label)),
             "verb": verb,
+            "form": form,
             "opts": self.opts,
             "media": self.media,
             "objects": objects[:NAMES_SHOWN],
@@ -187,14 +198,15 @@ class ConsoleAdmin(admin.ModelAdmin):
         }
         return TemplateResponse(request, CONFIRM, context)
 
-    def _do(self, request: HttpRequest, verb: Verb, objects: list[Any]) -> None:
+    def _do(self, request: HttpRequest, verb: Verb, objects: list[Any], form: Any) -> None:
         done, told = 0, ""
+        given = [] if form is None else [form.cleaned_data]
         for obj in objects:
             try:
                 with transaction.atomic() if verb.atomic else nullcontext():
                     if verb.deletes:  # while it is there
                         self.log_deletions(request, type(obj)._default_manager.filter(pk=obj.pk))
-                    told = str(verb.do(request, obj) or "")
+                    told = str(verb.do(request, obj, *given) or "")
                     if not verb.deletes:
                         self.log_change(request, obj, str(verb.label))
                 done += 1
@@ -203,6 +215,19 @@ class ConsoleAdmin(admin.ModelAdmin):
         if done:
             text = _("%(verb)s: done for %(count)d.") % {"verb": capfirst(str(verb.label)), "count": done}
             self.message_user(request, told if told and done == 1 else text, messages.SUCCESS)
+
+
+def _filled_in(request: HttpRequest, verb: Verb) -> forms.Form | None:
+    if verb.form is None:
+        return None
+    return verb.form(request, request.POST if "confirmed" in request.POST else None)
+
+
+def _is_to_ask(request: HttpRequest, verb: Verb, form: forms.Form | None) -> bool:
+    """Whether there is something to be confirmed or filled in yet."""
+    if form is not None:
+        return not form.is_valid()
+    return bool(verb.question) and "confirmed" not in request.POST
 
 
 def _action(verb: Verb) -> Any:

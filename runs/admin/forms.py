@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
+from assistants.console.fields import JSONField
 from assistants.models import Assistant
 from runs.models import Run
 from runs.serializers import RunCreateSerializer
@@ -24,7 +25,7 @@ class RunForm(forms.Form):
 
     message = forms.CharField(required=False, label=_("Message"), widget=forms.Textarea(attrs={"rows": 3}))
     assistant = forms.ModelChoiceField(Assistant.objects.none(), label=_("Assistant"))
-    input = forms.JSONField(
+    input = JSONField(
         required=False,
         label=_("Input as JSON"),
         help_text=_("In place of a message."),

@@ -24,7 +24,7 @@ staff.user_permissions.set(Permission.objects.filter(codename__in=names))
 
 @contextmanager
 def serving_staff(database: str) -> Iterator[str]:
-    """The URL of a server on that database with the users ``root`` and ``support``, named as their passwords."""
+    """The URL of a server with the users ``root`` and ``support``, whose passwords are their names."""
     with serving(database, SKEINO_ALLOW_ANONYMOUS="1", DEBUG="1") as url:
         environment = {**os.environ, "DATABASE_URL": database}
         command = [sys.executable, str(ROOT / "manage.py"), "shell", "-c", STAFF]

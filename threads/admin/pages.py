@@ -14,12 +14,20 @@ from assistants.console.json_tree import json_tree
 from assistants.console.picture import picture
 from assistants.console.verbs import Panel
 from threads import conversation, state, timeline
-from threads.admin.managed import ManagedAdmin
+from threads.admin import branches
+from threads.admin.editing import StateEditing
 from threads.models import Thread
 
+# Of what a step has changed: so many keys, and so much of each.
+MAX_CHANGES = 50
+MAX_NODES = 500
 
-class ThreadPages(ManagedAdmin):
+
+class ThreadPages(StateEditing):
     """Only for those who may read what threads hold."""
+
+    class Media:
+        css = {"all": ["threads/threads.css"]}
 
     def panels(self, request: HttpRequest, obj: Thread) -> list[Panel]:
         if not self.sees_content(request):
@@ -82,31 +90,39 @@ class ThreadPages(ManagedAdmin):
         return self.panel(request, "admin/threads/interrupts.html", _("Interrupts"), object=thread, tree=tree)
 
     def checkpoints_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """A page of the timeline, older than ``before``."""
+        """A page of the timeline, older than ``before``, below the ``lines`` of the page before."""
         thread = self.found(request, pk, content=True)
         before = request.GET.get("before", "").replace("\0", "")[:64]
         steps, more = timeline.steps(thread, before)
-        context: dict[str, Any] = {"object": thread, "steps": steps, "more": more and steps[-1].checkpoint_id}
+        rows, lines = branches.rows(steps, branches.parse(request.GET.get("lines", "")) if before else [])
+        shown = [(step, branches.drawn(row)) for step, row in zip(steps, rows, strict=True)]
+        context: dict[str, Any] = {"object": thread, "steps": shown, "lanes": branches.width(rows)}
+        context["more"] = more and steps[-1].checkpoint_id
+        context |= {"lines": branches.written(lines), "is_first": not before}
         return self.panel(request, "admin/threads/checkpoints.html", _("Checkpoints"), **context)
 
     def checkpoint_view(self, request: HttpRequest, pk: UUID, checkpoint_id: UUID) -> HttpResponse:
-        """What one step has changed."""
+        """What one step has changed, and what can be done from there."""
         thread = self.found(request, pk, content=True)
+        if not timeline.exists(thread, str(checkpoint_id)):
+            raise Http404
         changes = timeline.changes(thread, str(checkpoint_id))
-        if changes == []:
-            steps, _more = timeline.steps(thread)
-            if not any(step.checkpoint_id == str(checkpoint_id) for step in steps) and not steps:
-                raise Http404
-        shown = [
-            {
-                "key": change.key,
-                "added": change.added is not None and json_tree(change.added),
-                "before": change.added is None and change.before is not None and json_tree(change.before),
-                "after": change.added is None and json_tree(change.after),
-            }
-            for change in changes or []
-        ]
-        context = {"object": thread, "changes": shown, "is_too_large": changes is None}
-        return self.panel(
-            request, "admin/threads/checkpoint.html", _("Checkpoint"), checkpoint_id=checkpoint_id, **context
-        )
+        context = {
+            "object": thread,
+            "changes": [_shown(change) for change in (changes or [])[:MAX_CHANGES]],
+            "left_out": max(len(changes or []) - MAX_CHANGES, 0),
+            "is_too_large": changes is None,
+            "edits": self.edits(request, thread),
+        }
+        template, title = "admin/threads/checkpoint.html", _("Checkpoint")
+        return self.panel(request, template, title, checkpoint_id=checkpoint_id, **context)
+
+
+def _shown(change: timeline.Change) -> dict[str, Any]:
+    if change.added is not None:
+        return {"key": change.key, "added": json_tree(change.added, max_nodes=MAX_NODES)}
+    return {
+        "key": change.key,
+        "before": change.before is not None and json_tree(change.before, max_nodes=MAX_NODES),
+        "after": json_tree(change.after, max_nodes=MAX_NODES),
+    }
