@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 End = tuple[Run.Status, Outcome | None]
 TIMEOUT = Run.Status.TIMEOUT
 
+# Characters, of its end.
+MAX_TRACEBACK = 20_000
 STOPPED = {"error": "UserStop", "message": "User stopped the run"}
 
 
@@ -49,6 +51,7 @@ class Execution:
     def __init__(self, run: Run, events: EventWriter, lease: Lease) -> None:
         self.run, self.events, self.seq = run, events, run.seq
         self.usage = UsageCallback()
+        self.traceback = ""  # of what the graph has raised
         self.stopping: Run.CancelAction | None = None
         self._control = LeasedControl(lease)
         self._halted = asyncio.Event()  # not to be waited for any longer
@@ -106,7 +109,7 @@ class Execution:
     def failed(self, exc: Exception) -> End:
         """The run's end if its result cannot be kept."""
         self._values = None
-        return self._failed(type(exc).__name__, str(exc))
+        return self._raised(exc)
 
     async def _wait(self, task: asyncio.Task[End], limit: float | None) -> bool:
         """Until the run has ended or is to be halted. False if that took too long."""
@@ -160,7 +163,7 @@ class Execution:
             raise
         except Exception as exc:  # whatever a graph raises
             self._log_exception("Run %s failed", exc)
-            return self._failed(type(exc).__name__, str(exc))
+            return self._raised(exc)
 
     async def _build(self, build: Callable[[RunnableConfig], Awaitable[Pregel]]) -> None:
         self.config = run_config(self.run, self.usage)
@@ -248,6 +251,11 @@ class Execution:
             with suppress(Exception):  # whatever a factory raises
                 await self._build(build)
         return await self._stopped()
+
+    def _raised(self, exc: Exception) -> End:
+        text = "".join(traceback.format_exception(exc))[-MAX_TRACEBACK:]
+        self.traceback = text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+        return self._failed(type(exc).__name__, str(exc))
 
     def _failed(self, error: str, message: str, status: Run.Status = Run.Status.ERROR) -> End:
         return status, self._left({"error": error, "message": message}, Thread.Status.ERROR)

@@ -88,6 +88,8 @@ class Run(models.Model):
     # The client's name for its request, with the user before it.
     idempotency_key = models.CharField(max_length=255, null=True, editable=False)  # noqa: DJ001
     error = JSONField(null=True)
+    # Of an error, for operators: no client sees it.
+    traceback = models.TextField(blank=True, default="", db_default="", editable=False)
     usage = JSONField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
@@ -141,7 +143,13 @@ class Run(models.Model):
         return {"graph_id": self.assistant.graph_id, "assistant_id": str(self.assistant_id)}
 
     def finish(
-        self, status: Status, outcome: Outcome | None, *, seq: int, usage: dict[str, int] | None = None
+        self,
+        status: Status,
+        outcome: Outcome | None,
+        *,
+        seq: int,
+        usage: dict[str, int] | None = None,
+        traceback: str = "",
     ) -> None:
         """End this attempt: status, thread and the log's last events, from number ``seq``, appear together.
 
@@ -150,7 +158,7 @@ class Run(models.Model):
         attempt any more; then nothing is changed.
         """
         error = outcome.error if outcome else None
-        self._end(Ending(status, seq, outcome, error, usage))
+        self._end(Ending(status, seq, outcome, error, usage, traceback))
 
     def _end(self, ending: Ending) -> None:
         with transaction.atomic():
@@ -252,6 +260,7 @@ class Run(models.Model):
         updated = own.filter(status__in=self.RETRYABLE).update(
             status=self.Status.PENDING,
             error=None,
+            traceback="",
             cancel_action="",
             lost=0,
             updated_at=timezone.now(),

@@ -70,7 +70,7 @@ LOCK_JOB = "SELECT 1 FROM procrastinate_jobs WHERE id = %(job)s FOR UPDATE"
 FINISH = """
 WITH run AS MATERIALIZED (
     UPDATE runs_run SET status = %(status)s::text, error = %(run_error)s, usage = %(usage)s,
-        finished_at = %(now)s, updated_at = %(now)s
+        traceback = %(traceback)s::text, finished_at = %(now)s, updated_at = %(now)s
     WHERE id = %(run)s::uuid AND status = %(expected)s::text AND attempt = %(attempt)s
     RETURNING id, thread_id
 ), done AS (
@@ -123,6 +123,7 @@ class Ending(NamedTuple):
     outcome: Outcome | None = None
     error: Any = None
     usage: dict[str, int] | None = None
+    traceback: str = ""  # kept of errors alone
     expected: str = "running"  # the run's status before
 
     def events(self) -> dict[str, list[Any]]:
@@ -179,6 +180,7 @@ def finish(run: Run, ending: Ending, now: datetime) -> list[Statement]:
         "status": ending.status,
         "run_error": _jsonb(ending.error),
         "usage": _jsonb(ending.usage),
+        "traceback": ending.traceback if ending.status == "error" else "",
         "channel": CHANNEL,
         "told": f"{run.pk}{ENDED}",
         "webhook": bool(run.kwargs.get("webhook")),

@@ -124,7 +124,8 @@ class Worker:
 
     async def _finish(self, execution: Execution, status: Run.Status, outcome: Outcome | None) -> None:
         run, error = execution.run, outcome.error if outcome else None
-        ending = Ending(status.value, execution.seq + 1, outcome, error, execution.usage.total)
+        left = (execution.usage.total, execution.traceback)
+        ending = Ending(status.value, execution.seq + 1, outcome, error, *left)
         finish = statements.finish(run, ending, timezone.now())
         found = await persistently(self._transact, finish)
         if not found:

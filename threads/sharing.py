@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from threads.models import Thread
 
 
+def groups_open_to(user: Any) -> models.QuerySet[Group]:
+    """The groups that a user may share threads with: their own, or all if they may see all."""
+    return Group.objects.all() if has_permission(user, "auth.view_group") else groups_of(user)
+
+
 class ThreadShareQuerySet(models.QuerySet["ThreadShare"]):
     def share(self, thread: Thread, group_name: str, access: str, *, user: Any) -> ThreadShare:
         """Let a group read the thread, or read and run; whatever it might before.
@@ -21,8 +26,7 @@ class ThreadShareQuerySet(models.QuerySet["ThreadShare"]):
         Raises GroupNotFound for a group that the user is not in, as for one that is not there, unless the
         user may see all groups.
         """
-        groups = Group.objects.all() if has_permission(user, "auth.view_group") else groups_of(user)
-        group = groups.filter(name=group_name).first()
+        group = groups_open_to(user).filter(name=group_name).first()
         if group is None:
             raise GroupNotFound(group_name)
         share, _ = self.update_or_create(thread=thread, group=group, defaults={"access": access})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 from django.db import connection
@@ -20,7 +21,7 @@ PER_PAGE = 25
 # Bytes of stored values, more than which a step is not compared with the one before.
 MAX_COMPARED = 5_000_000
 
-STEPS = """
+SELECT = """
 SELECT c.checkpoint_id, c.checkpoint ->> 'ts',
     jsonb_build_object(
         'source', c.metadata -> 'source', 'step', c.metadata -> 'step', 'run', c.metadata -> 'run_id'
@@ -30,9 +31,11 @@ SELECT c.checkpoint_id, c.checkpoint ->> 'ts',
 FROM checkpoints c
 LEFT JOIN checkpoints p
     ON p.thread_id = c.thread_id AND p.checkpoint_ns = '' AND p.checkpoint_id = c.parent_checkpoint_id
-WHERE c.thread_id = %s AND c.checkpoint_ns = '' AND (%s = '' OR c.checkpoint_id < %s)
-ORDER BY c.checkpoint_id DESC LIMIT %s
-"""
+WHERE c.thread_id = %s AND c.checkpoint_ns = '' AND """
+STEPS = f"{SELECT} (%s = '' OR c.checkpoint_id < %s) ORDER BY c.checkpoint_id DESC LIMIT %s"
+# Ids begin with the time of their making.
+OF_RUN = f"""{SELECT} c.checkpoint_id BETWEEN %s AND %s AND c.metadata ->> 'run_id' = %s
+ORDER BY c.checkpoint_id LIMIT %s"""
 JSON_COLUMNS = (2, 3, 4, 5, 6, 8)
 SIZE = """
 SELECT coalesce(sum(octet_length(b.blob)), 0)::bigint
@@ -89,6 +92,22 @@ def steps(thread: Thread, before: str = "") -> tuple[list[Step], bool]:
     older = dict(zip(ids, [*ids[1:], None], strict=False))
     found = [_step(*_decoded(row), hidden=hidden, older=older) for row in rows]
     return found[:PER_PAGE], len(rows) > PER_PAGE
+
+
+def of_run(thread: Thread, run_id: UUID, begun: datetime, ended: datetime, limit: int) -> list[Step]:
+    """The checkpoints that a run has made in that time, oldest first."""
+    margin = timedelta(minutes=1)  # between the clocks of processes
+    between = [_first_id(begun - margin), _first_id(ended + margin)]
+    with connection.cursor() as cursor:
+        cursor.execute(OF_RUN, [str(thread.pk), *between, str(run_id), limit])
+        rows = cursor.fetchall()
+    return [_step(*_decoded(row), hidden=set(), older={row[0]: None}) for row in rows]
+
+
+def _first_id(time: datetime) -> str:
+    """The first id that a checkpoint of that time may have, which is a UUID of version 6."""
+    ticks = int((time - datetime(1582, 10, 15, tzinfo=UTC)) / timedelta(microseconds=1)) * 10
+    return f"{ticks >> 28:08x}-{ticks >> 12 & 0xFFFF:04x}-6{ticks & 0xFFF:03x}"
 
 
 def changes(thread: Thread, checkpoint_id: str) -> list[Change] | None:

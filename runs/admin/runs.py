@@ -18,14 +18,14 @@ from assistants.console.json_tree import json_tree
 from assistants.console.lists import CappedPaginator
 from assistants.console.search import id_range
 from assistants.console.verbs import Panel, badge
-from runs.admin import dashboard, event_log, verbs
+from runs.admin import dashboard, event_log, verbs, waterfall
 from runs.admin.deliveries import RunDeliveries
 from runs.admin.filters import CreatedFilter
 from runs.models import Run
 from threads.models import Thread
 
 # What a list does not show, and what may be large.
-LARGE = ("kwargs", "metadata", "error")
+LARGE = ("kwargs", "metadata", "error", "traceback")
 THREAD_LARGE = [
     f"thread__{field}" for field in ("values", "interrupts", "metadata", "config", "error", "title")
 ]
@@ -69,6 +69,9 @@ class RunAdmin(RunDeliveries):
         "failure",
     ]
 
+    class Media:
+        css = {"all": ["runs/runs.css"]}
+
     def thread_of(self, obj: Run) -> Thread:
         return obj.thread
 
@@ -109,7 +112,8 @@ class RunAdmin(RunDeliveries):
         ]
 
     def panels(self, request: HttpRequest, obj: Run) -> list[Panel]:
-        shown = super().panels(request, obj)
+        times = Panel("times", _("Times of nodes"), self.url("times", obj.pk), open=True)
+        shown = [times, *super().panels(request, obj)]
         if not self.sees_content(request):
             return shown
         return [*shown, Panel("events", _("Event log"), self.url("events", obj.pk))]
@@ -136,6 +140,8 @@ class RunAdmin(RunDeliveries):
         return [
             self.page("dashboard", "dashboard/", self.dashboard_view),
             self.page("events", "<uuid:pk>/events/", self.events_view),
+            self.page("times", "<uuid:pk>/times/", self.times_view),
+            self.page("failure", "<uuid:pk>/failure/", self.failure_view),
             *super().get_urls(),
         ]
 
@@ -151,6 +157,19 @@ class RunAdmin(RunDeliveries):
         page = event_log.page(run, mode=request.GET.get("mode", ""), after=request.GET.get("after", ""))
         template, title = "admin/runs/event_log.html", _("Event log")
         return self.panel(request, template, title, object=run, modes=event_log.modes(run), page=page)
+
+    def times_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """When each node began and ended: no content, so for all who may see the run."""
+        run = self.found(request, pk)
+        found = waterfall.of(run)
+        context = {"object": run, "rows": waterfall.drawn(run, found.bars), "source": found.source}
+        context |= {"is_cut": found.is_cut, "is_active": not run.is_finished}
+        return self.panel(request, "admin/runs/waterfall.html", _("Times of nodes"), **context)
+
+    def failure_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        run = self.found(request, pk, content=True)
+        context = {"object": run, "failure": self.failure(run)}
+        return self.panel(request, "admin/runs/failure.html", _("Error"), **context)
 
     @admin.display(description=_("status"), ordering="status")
     def state(self, run: Run) -> SafeString:
@@ -172,9 +191,12 @@ class RunAdmin(RunDeliveries):
     def failure(self, run: Run) -> SafeString:
         error = run.error if isinstance(run.error, dict) else {"message": run.error}
         text = "\n".join(str(value) for key, value in error.items() if key != "error")
-        return format_html(
-            '<strong>{}</strong><pre class="console-text">{}</pre>', error.get("error", ""), text[:20_000]
-        )
+        told = '<strong>{}</strong><pre class="console-text">{}</pre>'
+        shown = format_html(told, error.get("error", ""), text[:20_000])
+        if not run.traceback:
+            return shown
+        folded = '{}<details><summary>{}</summary><pre class="console-text">{}</pre></details>'
+        return format_html(folded, shown, _("Traceback"), run.traceback)
 
     @admin.display(description=_("input"))
     def input(self, run: Run) -> SafeString:

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, IntegerField, Max, Sum
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Left
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -90,6 +90,9 @@ class ThreadAdmin(WithoutRuns):
         """The thread's latest runs."""
         thread = self.found(request, pk)
         runs = Run.objects.filter(thread=thread).select_related("assistant", "user").defer(*LARGE)
+        if self.sees_content(request):
+            message = Left(KeyTextTransform("message", "error"), 200)
+            runs = runs.annotate(raised=KeyTextTransform("error", "error"), message=message)
         shown = list(runs.order_by("-created_at", "-id")[: RUNS_SHOWN + 1])
         for run in shown:
             run.took = seconds(run.started_at, run.finished_at or timezone.now())  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from assistants.graphs import registry
 from assistants.models import Assistant
 from runs.admin import dashboard
 from tests.console.pages import SCRIPT, log_in_staff, make_run, page, submit, url
+from tests.threads.running import execute
 from threads.models import Thread
 
 pytestmark = pytest.mark.django_db
@@ -135,6 +136,27 @@ def test_the_graph_of_a_thread_is_drawn(admin_client: Client) -> None:
     assert "<svg" in page(admin_client, url(thread, "graph", thread.pk))
     gone = Thread.objects.create(metadata={"graph_id": "gone"})
     assert "cannot be drawn" in page(admin_client, url(gone, "graph", gone.pk))
+
+
+def test_the_nodes_that_are_next_are_marked_for_all_who_see_the_thread(
+    client: Client, thread: Thread
+) -> None:
+    execute(thread, "interrupting", {"question": SCRIPT})
+    log_in_staff(client, "threads.view_thread")
+    content = page(client, url(thread, "graph", thread.pk))
+    assert content.count("console-next") == 1
+    assert "Next: ask" in content
+    assert "alert" not in content
+    Thread.objects.filter(pk=thread.pk).update(status="busy")
+    assert "Now: ask" in page(client, url(thread, "graph", thread.pk))
+
+
+def test_the_next_nodes_of_a_large_state_are_not_looked_for(admin_client: Client, thread: Thread) -> None:
+    execute(thread, "interrupting", {"question": "sure?"})
+    Thread.objects.filter(pk=thread.pk).update(values={"x": [str(n) * 8 for n in range(400_000)]})
+    content = page(admin_client, url(thread, "graph", thread.pk))
+    assert "too large" in content
+    assert "console-next" not in content
 
 
 # The queue

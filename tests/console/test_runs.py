@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -96,6 +97,28 @@ def test_staff_without_the_permission_see_no_content(client: Client, thread: Thr
     run = make_run(thread, kwargs={"input": secret}, metadata={"note": secret}, error={"message": secret})
     assert secret not in page(client, url(run, "change", run.pk))
     assert client.get(url(run, "events", run.pk)).status_code == 403
+
+
+def test_the_runs_of_a_thread_show_errors_and_tracebacks_escaped(client: Client, thread: Thread) -> None:
+    log_in_staff(client, "threads.view_thread", "runs.view_run")
+    error = {"error": "ValueError", "message": SCRIPT}
+    run = make_run(thread, "error", error=error, traceback=f"Traceback {SCRIPT}")
+    assert "ValueError" not in page(client, url(thread, "runs", thread.pk))
+    assert client.get(url(run, "failure", run.pk)).status_code == 403
+    User.objects.update(is_superuser=True)
+    rows, whole = page(client, url(thread, "runs", thread.pk)), page(client, url(run, "failure", run.pk))
+    assert "ValueError" in rows
+    assert "Traceback &lt;script" in whole
+    assert SCRIPT not in rows + whole + page(client, url(run, "change", run.pk))
+
+
+@pytest.mark.parametrize(
+    "error", [None, "text", [], {"error": 5}, {"message": {"a": 1}}, {"error": "x" * 9999}]
+)
+def test_odd_errors_are_shown(admin_client: Client, thread: Thread, error: object) -> None:
+    run = make_run(thread, "error", error=error)
+    page(admin_client, url(run, "failure", run.pk))
+    assert len(page(admin_client, url(thread, "runs", thread.pk))) < 50_000
 
 
 # The log

@@ -173,7 +173,7 @@ def test_events_are_chosen(client: httpx.Client, thread_id: str, query: str, exp
 
 
 RUN = "01a200c8-4b65-7456-a0f6-506921354fb8"
-OTHER = "01a200c8-0000-7456-a0f6-506921354fb8"
+OTHER = "01a200c8-0000-4456-a0f6-506921354fb8"
 
 
 @pytest.mark.parametrize(

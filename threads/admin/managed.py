@@ -20,12 +20,21 @@ class ManagedAdmin(ConsoleAdmin):
         raise NotImplementedError
 
     def manages(self, request: HttpRequest, obj: Model) -> bool:
-        return thread_policy().allows(self.thread_of(obj), request.user, Access.MANAGE)
+        return self._allows(request, obj, Access.MANAGE)
 
     def may(self, request: HttpRequest, verb: Verb, obj: Model | None = None) -> bool:
         if not super().may(request, verb, obj):
             return False
-        return obj is None or thread_policy().allows(self.thread_of(obj), request.user, Access(verb.access))
+        return obj is None or self._allows(request, obj, Access(verb.access))
+
+    def _allows(self, request: HttpRequest, obj: Model, access: Access) -> bool:
+        """Asked once in a request, for a page has many verbs."""
+        thread = self.thread_of(obj)
+        known: dict[Any, bool] = request.__dict__.setdefault("thread_access", {})
+        key = (thread.pk, access)
+        if key not in known:
+            known[key] = thread_policy().allows(thread, request.user, access)
+        return known[key]
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return super().has_change_permission(request, obj) and (obj is None or self.manages(request, obj))

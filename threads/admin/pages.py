@@ -24,21 +24,22 @@ MAX_NODES = 500
 
 
 class ThreadPages(StateEditing):
-    """Only for those who may read what threads hold."""
+    """All but the graph are only for those who may read what threads hold."""
 
     class Media:
         css = {"all": ["threads/threads.css"]}
 
     def panels(self, request: HttpRequest, obj: Thread) -> list[Panel]:
+        graph = Panel("graph", _("Graph"), self.url("graph", obj.pk))
         if not self.sees_content(request):
-            return []
+            return [graph]
         interrupted = [Panel("interrupts", _("Interrupts"), self.url("interrupts", obj.pk), open=True)]
         return [
             *(interrupted if obj.status == Thread.Status.INTERRUPTED else []),
             Panel("conversation", _("Conversation"), self.url("conversation", obj.pk), open=True),
             Panel("state", _("State"), self.url("state", obj.pk)),
             Panel("checkpoints", _("Checkpoints"), self.url("checkpoints", obj.pk)),
-            Panel("graph", _("Graph"), self.url("graph", obj.pk)),
+            graph,
         ]
 
     def get_urls(self) -> list[URLPattern]:
@@ -75,13 +76,15 @@ class ThreadPages(StateEditing):
         return self.panel(request, "admin/threads/state.html", _("State"), object=thread, values=values)
 
     def graph_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """The graph, with the nodes marked that are next."""
-        thread = self.found(request, pk, content=True)
+        """The graph, with the nodes marked that are next, or that execute now: no content."""
+        thread = self.found(request, pk)
         graph, marked = state.graph_of(thread), list[str]()
-        if graph is not None and not conversation.is_large(thread):
+        is_large = graph is not None and conversation.is_large(thread)
+        if graph is not None and not is_large:
             marked = state.read(thread)["next"]
         drawn = {} if graph is None else introspection.drawing(graph, xray=False)
         context = {"object": thread, "picture": picture(drawn, marked=marked), "marked": marked}
+        context |= {"is_unmarked": is_large, "is_active": thread.status == Thread.Status.BUSY}
         return self.panel(request, "admin/assistants/graph.html", _("Graph"), **context)
 
     def interrupts_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:

@@ -13,6 +13,7 @@ from assistants.console.lists import CappedPaginator
 from assistants.console.verbs import MAX_CHOSEN, badge
 from assistants.graphs import registry
 from assistants.models import Assistant
+from assistants.users import has_permission
 from threads.admin.pages import ThreadPages
 from threads.admin.search import search
 from threads.admin.verbs import VERBS
@@ -20,7 +21,7 @@ from threads.encoding import encode
 from threads.models import Thread
 from threads.querysets import as_uuid
 from threads.serializers.threads import ThreadSerializer
-from threads.sharing import ThreadShare
+from threads.sharing import ThreadShare, groups_open_to
 
 NO_TITLE = "—"
 
@@ -29,6 +30,17 @@ class ThreadShareInline(admin.TabularInline):
     model = ThreadShare
     extra = 0
     verbose_name = _("share")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As the API's: one permission for all that is done to shares."""
+        return has_permission(request.user, "threads.share_thread")
+
+    has_add_permission = has_change_permission = has_delete_permission = has_view_permission
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "group":
+            kwargs["queryset"] = groups_open_to(request.user)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 class ThreadChangeList(ChangeList):

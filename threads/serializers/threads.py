@@ -24,11 +24,13 @@ THREAD_FIELDS = [
     "interrupts",
 ]
 
+MAX_TTL_MINUTES = 100 * 366 * 24 * 60
+
 
 class TTLSerializer(RequestSerializer):
     """How long the thread lives after the latest change of its state."""
 
-    ttl = serializers.FloatField(min_value=0, max_value=100 * 366 * 24 * 60, help_text="Minutes.")
+    ttl = serializers.FloatField(min_value=0, max_value=MAX_TTL_MINUTES, help_text="Minutes.")
     strategy = serializers.ChoiceField(required=False, choices=Thread.TTLStrategy.choices)
 
 
