@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.models import BigIntegerField, F, Func
+from django.db.models.functions import Coalesce
 
 from threads.encoding import encode
 from threads.models import Thread
@@ -120,12 +122,11 @@ def cut(state: dict[str, Any]) -> list[Value]:
     ]
 
 
-def is_large(thread: Thread) -> bool:
-    """Whether the state is too large for a web process to read it for a detail. Does not read it."""
-    with connection.cursor() as cursor:
-        query = "SELECT coalesce(pg_column_size(values), 0) > %s FROM threads_thread WHERE id = %s"
-        cursor.execute(query, [MAX_READ, thread.pk])
-        return any(row[0] for row in cursor.fetchall())
+def is_large(thread: Thread, column: str = "values") -> bool:
+    """Whether the state, or the interrupts, are too large for a web process to read. Does not read them."""
+    size = Coalesce(Func(F(column), function="pg_column_size", output_field=BigIntegerField()), 0)
+    found = Thread.objects.filter(pk=thread.pk).annotate(size=size).values_list("size", flat=True).first()
+    return (found or 0) > MAX_READ
 
 
 def _message(place: int, length: int, text: str) -> Message:

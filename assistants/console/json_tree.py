@@ -16,14 +16,14 @@ MAX_DEPTH = 40
 OPEN = 1
 
 
-def json_tree(value: Any, *, max_nodes: int = MAX_NODES) -> SafeString:
-    """The value as HTML. What exceeds the limits is left out, and it says so."""
-    return format_html('<div class="console-tree">{}</div>', _Tree(max_nodes).node(value, "", 0))
+def json_tree(value: Any, *, max_nodes: int = MAX_NODES, unfolded: int = OPEN) -> SafeString:
+    """The value as HTML, so many levels unfolded. What exceeds the limits is left out, and it says so."""
+    return format_html('<div class="console-tree">{}</div>', _Tree(max_nodes, unfolded).node(value, "", 0))
 
 
 class _Tree:
-    def __init__(self, left: int) -> None:
-        self._left = left
+    def __init__(self, left: int, unfolded: int) -> None:
+        self._left, self._unfolded = left, unfolded
 
     def node(self, value: Any, name: str, depth: int) -> SafeString:
         self._left -= 1
@@ -38,7 +38,7 @@ class _Tree:
             return format_html('{}<span class="console-size">{}</span>', self._label(name), size)
         return format_html(
             '<details{}><summary>{}<span class="console-size">{}</span></summary><ul>{}</ul></details>',
-            SafeString(" open") if depth < OPEN else "",
+            SafeString(" open") if depth < self._unfolded else "",
             self._label(name),
             size,
             self._items(items, depth),

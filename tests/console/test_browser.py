@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from tests.console import chromium
-from tests.live import ROOT, serving
+from tests.runs.api import create_thread, execute, human, start
+from tests.runs.told import Folder
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -25,56 +25,238 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
+# A desk by day, a telephone by night.
+SCREENS: list[Any] = [(1280, "light"), (390, "dark")]
+EVIL = "<script>document.title = 'x'</script>"
+FITS = "document.documentElement.scrollWidth <= innerWidth"
 
-@pytest.fixture(scope="module")
-def server(fresh_database: Callable[[], str]) -> Iterator[str]:
-    database = fresh_database()
-    with serving(database, SKEINO_ALLOW_ANONYMOUS="1", DEBUG="1") as url:
-        environment = {**os.environ, "DATABASE_URL": database, "DJANGO_SUPERUSER_PASSWORD": "root"}
-        options = ["--noinput", "--username", "root", "--email", "root@example.com"]
-        command = [sys.executable, str(ROOT / "manage.py"), "createsuperuser", *options]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-        yield url
+LogIn = Callable[[str], "Page"]
 
 
-@pytest.fixture(params=[1280, 390])
-def browser_page(server: str, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page of somebody who is logged in. A script that fails fails the test."""
+@contextmanager
+def browsing(server: str, screen: tuple[int, Any]) -> Iterator[LogIn]:
+    """Logs users in, each in a browser of their own. A script that fails, or is refused, is an error."""
     from playwright.sync_api import sync_playwright
 
+    width, scheme = screen
+    failures: list[str] = []
+    pages: list[Page] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": request.param, "height": 900}, base_url=server)
-        failures: list[str] = []
-        page.on("pageerror", lambda error: failures.append(str(error)))
-        page.goto("/admin/login/?next=/admin/")
-        page.fill("#id_username", "root")
-        page.fill("#id_password", "root")
-        page.click("[type=submit]")
-        yield page
+
+        def log_in(name: str) -> Page:
+            size: Any = {"width": width, "height": 900}
+            page = browser.new_page(viewport=size, base_url=server, color_scheme=scheme)
+            page.on("pageerror", lambda error: failures.append(str(error)))
+            page.on("console", lambda line: failures.append(line.text) if "Policy" in line.text else None)
+            page.goto("/admin/login/?next=/admin/")
+            page.fill("#id_username", name)
+            page.fill("#id_password", name)
+            page.click("[type=submit]")
+            pages.append(page)
+            return page
+
+        yield log_in
         assert failures == []
+        assert all(page.evaluate(FITS) for page in pages)
         browser.close()
 
 
-def test_an_operator_talks_to_a_thread(server: str, browser_page: Page) -> None:
-    page, evil = browser_page, "<script>document.title = 'x'</script>"
-    thread_id = httpx.post(f"{server}/threads", json={}).json()["thread_id"]
-    page.goto(f"/admin/threads/thread/{thread_id}/change/")
-    page.fill("#id_run-message", evil)
-    page.select_option("#id_run-assistant", label="echo")
-    page.click("#compose button")
-    page.wait_for_selector(".console-role-ai")  # the conversation is live while the run is active
-    assert page.inner_text(".console-role-human .console-said") == evil
-    page.click("#panel-checkpoints > summary")
-    page.click("#panel-checkpoints a[data-panel-link] >> nth=0")
-    page.wait_for_selector(".console-added")
-    page.click("#panel-graph > summary")
-    page.wait_for_selector(".console-graph")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.title() != "x"
+@pytest.fixture(params=SCREENS, ids=lambda screen: f"{screen[0]}-{screen[1]}")
+def log_in(server: str, request: pytest.FixtureRequest) -> Iterator[LogIn]:
+    with browsing(server, request.param) as log_in:
+        yield log_in
 
 
-def test_the_index_shows_the_dashboard(browser_page: Page) -> None:
-    browser_page.goto("/admin/")
-    browser_page.wait_for_selector(".console-chart")
-    assert browser_page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+@pytest.fixture
+def root(log_in: LogIn) -> Page:
+    """A page of a superuser's."""
+    return log_in("root")
+
+
+@pytest.fixture
+def thread_id(api: httpx.Client) -> str:
+    return create_thread(api)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Folder]:
+    with Folder(tmp_path) as folder:
+        yield folder
+
+
+def go_to(page: Page, thread_id: str, part: str = "change") -> None:
+    page.goto(f"/admin/threads/thread/{thread_id}/{part}/")
+
+
+def wait_for_status(page: Page, status: str) -> None:
+    page.wait_for_selector(f"#console-head .console-{status}")
+
+
+def history(page: Page, thread_id: str) -> str:
+    go_to(page, thread_id, "history")
+    return page.inner_text("#change-history")
+
+
+def busy_thread(api: httpx.Client, thread_id: str, folder: Folder) -> None:
+    """Let a run be active on the thread that has said "begun" and waits for the file ``gate``."""
+    start(api, thread_id, "chat_told", input=folder.input, stream_mode=["values", "messages"])
+    folder.wait_for_line("wait")
+
+
+# Live
+
+
+def test_an_operator_talks_to_a_thread(root: Page, thread_id: str) -> None:
+    go_to(root, thread_id)
+    root.fill("#id_run-message", EVIL)
+    root.select_option("#id_run-assistant", label="echo")
+    root.click("#compose button")
+    root.wait_for_selector("[data-panel] .console-role-ai")
+    wait_for_status(root, "idle")
+    assert root.inner_text(".console-role-human .console-said") == EVIL
+    root.click("#panel-graph > summary")
+    root.wait_for_selector(".console-graph")
+    assert root.title() != "x"
+    assert "run" in history(root, thread_id)
+
+
+def test_a_message_is_seen_as_it_is_written(root: Page, api: httpx.Client, thread_id: str) -> None:
+    execute(api, thread_id, "echo", input=human("before"))
+    config = {"configurable": {"delay": 0.15}}
+    start(api, thread_id, "agent", input=human(EVIL), config=config, stream_mode=["values", "messages-tuple"])
+    go_to(root, thread_id)
+    said = "document.querySelector('#console-live .console-role-ai .console-said')?.textContent.length || 0"
+    root.wait_for_function(f"{said} > 0")
+    root.wait_for_function(f"{said} > {root.evaluate(said)}")
+    assert root.query_selector("#console-head .console-busy")
+    assert [
+        said.inner_text()
+        for said in root.query_selector_all("#console-live .console-role-human .console-said")
+    ] == [EVIL]
+    wait_for_status(root, "idle")
+    root.wait_for_selector("#console-live:empty", state="attached")
+    assert len(root.query_selector_all("[data-panel] > .console-talk > .console-message")) == 4
+    assert root.title() != "x"
+
+
+def test_what_is_being_filled_in_stays(root: Page, api: httpx.Client, thread_id: str, folder: Folder) -> None:
+    busy_thread(api, thread_id, folder)
+    go_to(root, thread_id)
+    root.wait_for_selector("#console-live >> text=begun")
+    root.fill("#id_run-message", "not yet sent")
+    folder.open("gate")
+    wait_for_status(root, "idle")
+    assert root.input_value("#id_run-message") == "not yet sent"
+    assert "ended" in root.inner_text("#panel-conversation")
+    assert "Success" in root.inner_text("#panel-runs")
+
+
+def test_support_operates_without_reading(
+    log_in: LogIn, api: httpx.Client, thread_id: str, folder: Folder
+) -> None:
+    page = log_in("support")
+    busy_thread(api, thread_id, folder)
+    go_to(page, thread_id)
+    wait_for_status(page, "busy")
+    page.click("text=Cancel active runs")
+    wait_for_status(page, "interrupted")
+    assert "begun" not in page.content()
+    assert not page.query_selector("#panel-conversation, #panel-state, #panel-checkpoints, #console-live")
+    page.click("#panel-runs a")
+    page.wait_for_selector("#panel-times table")
+    assert "begun" not in page.content()
+    assert "cancel active runs" in history(page, thread_id)
+
+
+# Acting
+
+
+def test_an_interrupt_is_answered(root: Page, thread_id: str) -> None:
+    go_to(root, thread_id)
+    root.select_option("#id_run-assistant", label="interrupting")
+    root.click("#compose summary")
+    root.fill("#id_run-input", '{"question": "Really?"}')
+    root.click("#compose button")
+    # The form and the question come by themselves, when the run has stopped.
+    root.wait_for_selector("#panel-interrupts .console-tree >> text=Really?")
+    root.fill("#id_answer-answer", "certainly")
+    root.click("#console-answer button")
+    wait_for_status(root, "idle")
+    root.wait_for_selector("#panel-interrupts", state="detached")
+    root.click("#panel-state > summary")
+    root.wait_for_selector("#panel-state >> text=certainly")
+    assert "answer" in history(root, thread_id)
+
+
+def test_a_run_is_cancelled_after_a_question(
+    root: Page, api: httpx.Client, thread_id: str, folder: Folder
+) -> None:
+    busy_thread(api, thread_id, folder)
+    go_to(root, thread_id)
+    root.click("text=Roll active runs back")
+    assert "Are you sure" in root.inner_text("#content")
+    root.click("[type=submit].console-destroys")
+    wait_for_status(root, "idle")
+    assert "No runs" in root.inner_text("#panel-runs")
+    assert "roll active runs back" in history(root, thread_id)
+
+
+def test_a_thread_goes_back_to_a_checkpoint_and_on_from_there(
+    root: Page, api: httpx.Client, thread_id: str
+) -> None:
+    for text in ("one", "two"):
+        execute(api, thread_id, "echo", input=human(text))
+    go_to(root, thread_id)
+    root.click("#panel-checkpoints > summary")
+    root.click(".console-step >> nth=3 >> summary")
+    root.wait_for_selector(".console-step .console-added")
+    root.click("text=Go back to here")
+    root.wait_for_selector(".messagelist .success")
+    assert "echo: two" not in root.inner_text("#panel-conversation")
+    root.click("#panel-checkpoints > summary")
+    root.wait_for_selector(".console-lanes-2")
+    root.click(".console-step >> nth=0 >> summary")
+    root.click("text=Run from here")
+    assert root.input_value("#id_run-checkpoint_id")
+    assert "go back to checkpoint" in history(root, thread_id)
+
+
+def test_the_state_is_edited_as_a_node(root: Page, api: httpx.Client, thread_id: str) -> None:
+    execute(api, thread_id, "echo", input=human("one"))
+    go_to(root, thread_id)
+    root.click("text=Edit the state")
+    root.fill("#id_state-values", "{")
+    root.click(".console-compose button")
+    root.wait_for_selector(".errorlist")
+    root.fill("#id_state-values", '{"messages": [{"role": "ai", "content": "edited"}]}')
+    root.select_option("#id_state-as_node", label="node")
+    root.click(".console-compose button")
+    root.wait_for_selector("[data-panel] >> text=edited")
+    assert "edit the state as node node" in history(root, thread_id)
+
+
+# The rest
+
+
+def test_a_run_shows_the_times_of_its_nodes(root: Page, api: httpx.Client, thread_id: str) -> None:
+    run = execute(api, thread_id, "sub", input={"text": "x"}, stream_mode=["tasks"], stream_subgraphs=True)
+    root.goto(f"/admin/runs/run/{run['run_id']}/change/")
+    root.wait_for_selector(".console-waterfall")
+    assert len(root.query_selector_all(".console-times tbody tr")) >= 3
+
+
+def test_panels_are_opened_by_keys(root: Page, api: httpx.Client, thread_id: str) -> None:
+    execute(api, thread_id, "echo", input=human("one"))
+    go_to(root, thread_id)
+    root.focus("#panel-checkpoints > summary")
+    root.keyboard.press("Enter")
+    root.wait_for_selector(".console-step")
+    root.keyboard.press("Tab")
+    root.keyboard.press("Enter")
+    root.wait_for_selector(".console-step[open] .console-change")
+
+
+def test_the_index_shows_the_dashboard(root: Page) -> None:
+    root.goto("/admin/")
+    root.wait_for_selector(".console-chart")

@@ -176,6 +176,15 @@ def test_a_state_of_20_mb_is_cut_by_the_database(admin_client: Client) -> None:
         assert len(content) < 100_000
 
 
+def test_interrupts_of_20_mb_are_not_read(
+    admin_client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    thread = Thread.objects.create(interrupts={"task": [{"value": [str(n) * 8 for n in range(400_000)]}]})
+    with django_assert_max_num_queries(4) as queries:
+        assert "Too large" in page(admin_client, url(thread, "interrupts", thread.pk))
+    assert not any('"interrupts",' in query["sql"] for query in queries.captured_queries)
+
+
 def test_the_state_folds_and_is_escaped(admin_client: Client) -> None:
     thread = Thread.objects.create(values={SCRIPT: {SCRIPT: [SCRIPT, 1, None, True, {}]}})
     content = page(admin_client, url(thread, "state", thread.pk))

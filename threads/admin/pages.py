@@ -21,6 +21,8 @@ from threads.models import Thread
 # Of what a step has changed: so many keys, and so much of each.
 MAX_CHANGES = 50
 MAX_NODES = 500
+# Interrupts stand in lists by task, and have keys of their own: a question is to be seen at once.
+ASKED = 5
 
 
 class ThreadPages(StateEditing):
@@ -89,7 +91,8 @@ class ThreadPages(StateEditing):
 
     def interrupts_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         thread = self.found(request, pk, content=True)
-        tree = json_tree(thread.interrupts or {})
+        is_large = conversation.is_large(thread, "interrupts")
+        tree = "" if is_large else json_tree(thread.interrupts or {}, unfolded=ASKED)
         return self.panel(request, "admin/threads/interrupts.html", _("Interrupts"), object=thread, tree=tree)
 
     def checkpoints_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:

@@ -5,6 +5,7 @@
 
 const consolePage = (() => {
   const REFRESH_MS = 2000;
+  const FILLED_IN = "textarea:focus, input:focus, select:focus";
   const timers = new WeakMap();
 
   async function fetched(url, headers = {}) {
@@ -58,7 +59,7 @@ const consolePage = (() => {
   function replaceParts(now) {
     for (const part of document.querySelectorAll("[data-live]")) {
       const next = now.getElementById(part.id);
-      if (next && !part.contains(document.activeElement)) part.replaceWith(document.importNode(next, true));
+      if (next && !part.querySelector(FILLED_IN)) part.replaceWith(document.importNode(next, true));
     }
     const panels = document.getElementById("console-panels");
     const wanted = now.getElementById("console-panels");

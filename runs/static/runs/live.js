@@ -17,7 +17,7 @@
       this.labels = marker().dataset;
       this.said = new Map();
       this.changed = new Set();
-      this.settled = Number(box.parentElement.querySelector("[data-total]")?.dataset.total || 0);
+      this.settled = Number(this.labels.total);
     }
 
     take(name, data) {
