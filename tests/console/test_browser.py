@@ -198,7 +198,7 @@ def test_a_run_is_cancelled_after_a_question(
     assert "Are you sure" in root.inner_text("#content")
     root.click("[type=submit].console-destroys")
     wait_for_status(root, "idle")
-    assert "No runs" in root.inner_text("#panel-runs")
+    root.wait_for_selector("#panel-runs >> text=No runs")
     assert "roll active runs back" in history(root, thread_id)
 
 
@@ -213,6 +213,7 @@ def test_a_thread_goes_back_to_a_checkpoint_and_on_from_there(
     root.wait_for_selector(".console-step .console-added")
     root.click("text=Go back to here")
     root.wait_for_selector(".messagelist .success")
+    root.wait_for_selector("#panel-conversation >> text=echo: one")
     assert "echo: two" not in root.inner_text("#panel-conversation")
     root.click("#panel-checkpoints > summary")
     root.wait_for_selector(".console-lanes-2")
