@@ -28,7 +28,7 @@ MAX_EVENTS = 4 * MAX_BARS
 # The beginning of an event says which task it is about: what it took or wrote comes later, and may be large.
 BEGINNING = 600
 
-STRING = r'"(?:[^"\\]|\\.)*"'
+STRING = r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-f]{4})*"'
 TASK = rf'\{{"id":({STRING}),"name":({STRING}),"(input|error)":(null)?'
 DEBUG = rf'\{{"step":-?\d+,"timestamp":({STRING}),"type":"task(?:_result)?","payload":'
 SAID = re.compile(rf"^(?:{DEBUG})?{TASK}")
@@ -74,7 +74,8 @@ def drawn(run: Run, bars: list[Bar]) -> list[dict[str, Any]]:
     rows = []
     for bar, end in zip(bars, ends, strict=True):
         after, took = (bar.begun - first).total_seconds(), (end - bar.begun).total_seconds()
-        kind = "error" if bar.failed else "success" if bar.ended else "running"
+        open_end = "interrupted" if run.is_finished else "running"
+        kind = "error" if bar.failed else "success" if bar.ended else open_end
         rect = _rect(kind, 1000 * after / whole, 1000 * took / whole)
         rows.append({"bar": bar, "indent": range(bar.depth), "rect": rect, "after": after, "took": took})
     return rows
@@ -132,7 +133,8 @@ def _of_supersteps(run: Run) -> list[Bar]:
     ended = run.finished_at or timezone.now()
     thread: Thread = run.thread
     steps = timeline.of_run(thread, run.pk, run.created_at, ended, MAX_BARS + 2)
-    bars, begun = [], run.started_at
+    # Of a run that was tried again, it is the latest attempt that began then.
+    bars, begun = [], run.started_at if run.attempt <= 1 else run.created_at
     for step in steps:
         if step.at is None:
             continue

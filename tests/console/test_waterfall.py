@@ -108,7 +108,12 @@ def test_what_an_attempt_has_not_ended_is_failed_and_tried_again(run: Run) -> No
     assert bars(run) == [("node", 0, 1, 3, True), ("node", 0, 4, 5, False)]
 
 
-@pytest.mark.parametrize("data", ["null", "[]", '{"id":1}', '{"id":"1","name":"x"', "", '"' + "\\" * 999])
+ODD_NAME = '{"id":"1","name":"\\x","input":1}'
+
+
+@pytest.mark.parametrize(
+    "data", [ODD_NAME, "null", "[]", '{"id":1}', '{"id":"1","name":"x"', "", '"' + "\\" * 999]
+)
 def test_odd_events_are_passed_over(run: Run, data: str) -> None:
     log(run, (1, "tasks", data), (1, "debug", data), (2, "tasks", task("1", SCRIPT)))
     assert [bar[0] for bar in bars(run)] == [SCRIPT]
@@ -123,6 +128,13 @@ def test_many_tasks_are_cut_and_large_ones_not_read(
     assert content.count("<rect") == waterfall.MAX_BARS
     assert f"first {waterfall.MAX_BARS}" in content
     assert "y" * 1000 not in content
+
+
+def test_what_a_run_has_left_open_is_seen(run: Run) -> None:
+    open_bar = [waterfall.Bar("a", 0, at(0))]
+    assert "console-interrupted" in waterfall.drawn(run, open_bar)[0]["rect"]
+    run.status = "running"
+    assert "console-running" in waterfall.drawn(run, open_bar)[0]["rect"]
 
 
 # From checkpoints
