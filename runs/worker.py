@@ -127,8 +127,7 @@ class Worker:
         left = (execution.usage.total, execution.traceback)
         ending = Ending(status.value, execution.seq + 1, outcome, error, *left)
         finish = statements.finish(run, ending, timezone.now())
-        found = await persistently(self._transact, finish)
-        if not found:
+        if not (found := await persistently(self._transact, finish)):
             raise RunLost(run.pk)
         metrics.count_end(ending.status, found[0]["status"])
 
