@@ -19,15 +19,10 @@ import assistants  # noqa: F401  (before LangGraph is imported: it makes it stri
 from skeino_site import embedded_postgres
 
 # What waits for processes to start and to stop. Begun last, it would keep one core waiting for the others.
-LONG = (
-    "test_openapi.py",
-    "test_serve.py",
-    "faults",
-    "test_recorded.py",
-    "test_worker.py",
-    "test_reconnecting.py",
-)
-LONG += ("test_deployment_files.py", "test_pooler.py", "test_browser.py", "bench")
+LONG = {
+    *("test_openapi.py", "test_serve.py", "faults", "test_recorded.py", "test_worker.py", "bench"),
+    *("test_reconnecting.py", "test_deployment_files.py", "test_pooler.py", "test_browser.py"),
+}
 
 DATA_DIR = Path(__file__).parent.parent / ".data" / "test"
 
@@ -49,7 +44,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not {item.path.name, item.path.parent.name} & {*LONG})
+    items.sort(key=lambda item: not {item.path.name, item.path.parent.name} & LONG)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
