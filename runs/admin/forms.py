@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
 from assistants.console.fields import JSONField
+from assistants.console.schema_form import fields_of, filled_in
+from assistants.database import execute
 from assistants.models import Assistant
 from runs.models import Run
 from runs.serializers import RunCreateSerializer
@@ -18,6 +20,8 @@ from runs.stream_modes import STREAM_MODES
 from threads.models import Thread
 
 SHOWN_MODES = ["values", "updates", "messages"]
+# Characters of a schema that a form is made from.
+MAX_SCHEMA = 50_000
 
 
 class RunForm(forms.Form):
@@ -78,7 +82,7 @@ class RunForm(forms.Form):
 
 
 class AnswerForm(RunForm):
-    """What goes on from an interrupt."""
+    """What goes on from an interrupt, with fields for the answer that it asks for, if it says so."""
 
     answer = forms.CharField(
         label=_("Answer"),
@@ -86,16 +90,50 @@ class AnswerForm(RunForm):
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     message = input = checkpoint_id = stream_mode = None  # type: ignore[assignment]
-    field_order = ["answer", "assistant"]
     prefix = "answer"
 
+    def __init__(self, request: HttpRequest, thread: Thread, data: Any = None, **initial: Any) -> None:
+        super().__init__(request, thread, data, **initial)
+        schema = _answer_schema(thread)
+        self.is_object = "properties" in schema
+        asked = (
+            fields_of(schema if self.is_object else {"properties": {"answer": schema}}, {}) if schema else {}
+        )
+        self.parts = list(asked)
+        if asked:
+            del self.fields["answer"]
+            self.fields |= {f"answer.{name}": field for name, field in asked.items()}
+            self.order_fields([f"answer.{name}" for name in asked])
+        else:
+            self.order_fields(["answer"])
+
     def asked(self, data: dict[str, Any]) -> dict[str, Any]:
-        try:
-            answer = json.loads(data["answer"])
-        except ValueError:
-            answer = data["answer"]
-        asked = {"assistant_id": str(data["assistant"].pk), "command": {"resume": answer}}
+        asked = {"assistant_id": str(data["assistant"].pk), "command": {"resume": self.answered(data)}}
         return {**asked, "stream_mode": SHOWN_MODES}
+
+    def answered(self, data: dict[str, Any]) -> Any:
+        if self.parts:
+            filled = filled_in(self.parts, {name: data.get(f"answer.{name}") for name in self.parts})
+            return filled if self.is_object else filled.get("answer")
+        try:
+            return json.loads(data["answer"])
+        except ValueError:
+            return data["answer"]
+
+
+# Without the interrupts themselves, which may be large.
+ANSWER_SCHEMAS = """
+SELECT schemas FROM threads_thread, jsonb_path_query_array(interrupts, '$.*[*].response_schema') AS schemas
+WHERE id = %(id)s AND length(schemas::text) < %(most)s
+"""
+
+
+def _answer_schema(thread: Thread) -> dict[str, Any]:
+    """Of the answer that the thread's interrupt asks for; {} where there is none, or several."""
+    for row in execute(ANSWER_SCHEMAS, {"id": thread.pk, "most": MAX_SCHEMA}):
+        schemas = json.loads(row["schemas"])
+        return schemas[0] if len(schemas) == 1 and isinstance(schemas[0], dict) else {}
+    return {}
 
 
 def _checked(body: dict[str, Any]) -> RunCreateSerializer:

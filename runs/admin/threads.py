@@ -118,7 +118,7 @@ class ThreadAdmin(WithoutRuns):
         thread = self.found(request, pk, content=True)
         if not self.may(request, RUN, thread):
             raise PermissionDenied
-        kind = AnswerForm if "answer-answer" in request.POST else RunForm
+        kind = AnswerForm if "answer-assistant" in request.POST else RunForm
         form = kind(request, thread, request.POST if request.method == "POST" else None)
         if form.is_valid():
             try:

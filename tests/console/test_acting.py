@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
@@ -78,6 +80,49 @@ def test_an_interrupt_is_answered(
     form = {"answer-answer": answer, "answer-assistant": str(echo.pk)}
     admin_client.post(url(thread, "run", thread.pk), form)
     assert Run.objects.get().kwargs["command"]["resume"] == resume
+
+
+OBJECT = {
+    "type": "object",
+    "properties": {
+        "approved": {"type": "boolean", "description": "<b>Sure?</b>"},
+        "seats": {"type": "integer", "minimum": 1},
+        "reason": {"type": "string"},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "filled", "resume"),
+    [
+        (OBJECT, {"approved": "true", "seats": "2"}, {"approved": True, "seats": 2}),
+        (OBJECT, {"approved": "false", "reason": "no"}, {"approved": False, "reason": "no"}),
+        ({"type": "boolean"}, {"answer": "false"}, False),
+        ({"enum": ["yes", "no"]}, {"answer": '"no"'}, "no"),
+    ],
+)
+def test_an_interrupt_may_say_what_answer_it_asks_for(
+    admin_client: Client, thread: Thread, echo: Assistant, schema: Any, filled: Any, resume: object
+) -> None:
+    asked = {"value": "Really?", "id": "i", "response_schema": schema}
+    Thread.objects.update(status="interrupted", interrupts={"task": [asked]})
+    shown = page(admin_client, url(thread, "change", thread.pk))
+    assert all(f'name="answer-answer.{name}"' in shown for name in filled)
+    assert "<b>Sure?" not in shown
+    form = {f"answer-answer.{name}": value for name, value in filled.items()}
+    admin_client.post(url(thread, "run", thread.pk), {**form, "answer-assistant": str(echo.pk)})
+    assert Run.objects.get().kwargs["command"]["resume"] == resume
+
+
+def test_an_answer_that_is_not_what_was_asked_for_is_told(
+    admin_client: Client, thread: Thread, echo: Assistant
+) -> None:
+    asked = {"value": "Really?", "id": "i", "response_schema": OBJECT}
+    Thread.objects.update(status="interrupted", interrupts={"task": [asked]})
+    form = {"answer-answer.seats": "0", "answer-assistant": str(echo.pk)}
+    response = admin_client.post(url(thread, "run", thread.pk), form)
+    assert "greater than or equal to 1" in response.content.decode()
+    assert not Run.objects.exists()
 
 
 def test_assistants_of_other_groups_are_not_offered(client: Client, thread: Thread, echo: Assistant) -> None:

@@ -169,6 +169,21 @@ def test_support_operates_without_reading(
     assert "cancel active runs" in history(page, thread_id)
 
 
+# Finding
+
+
+def test_a_thread_is_found_by_what_was_said_first(root: Page, api: httpx.Client, thread_id: str) -> None:
+    execute(api, thread_id, "echo", input=human("a parrot called Fridolin"))
+    execute(api, create_thread(api), "echo", input=human("a cat"))
+    root.goto("/admin/threads/thread/")
+    root.fill("#searchbar", "fridolin")
+    root.press("#searchbar", "Enter")
+    root.wait_for_selector("#result_list >> text=a parrot called Fridolin")
+    assert "a cat" not in root.inner_text("#result_list")
+    root.click("#result_list >> text=a parrot called Fridolin")
+    root.wait_for_selector("[data-panel] .console-role-ai")
+
+
 # Acting
 
 
