@@ -53,9 +53,9 @@ class RunSerializer(serializers.ModelSerializer[Run]):
     def to_representation(self, run: Run) -> dict[str, Any]:
         # Written out: the fields need no conversion, and to make them takes longer than this.
         shown = {
-            "run_id": run.pk,
-            "thread_id": run.thread_id,
-            "assistant_id": run.assistant_id,
+            "run_id": str(run.pk),
+            "thread_id": str(run.thread_id),
+            "assistant_id": str(run.assistant_id),
             "metadata": run.metadata,
             "status": run.status,
             "kwargs": run.kwargs,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from threads.state import Outcome
 
 # One that goes on while the thread is locked by its run's last transaction waits here, and then has what
-# that left. The job's number comes after the lock, so that jobs are numbered in the order of their runs.
+# that left. The job's number and the time come after the lock: a thread's runs have them in the same order.
 SUBMIT = """
 WITH thread AS MATERIALIZED (
     SELECT id, metadata FROM threads_thread WHERE id = %(thread)s FOR NO KEY UPDATE
@@ -30,6 +30,8 @@ WITH thread AS MATERIALIZED (
         'default', %(task)s::text, 0, %(lock)s::text, NULL, %(args)s::jsonb, %(starts_at)s::timestamptz
     )::procrastinate_job_to_defer_v1])) AS id
     FROM thread
+), now AS MATERIALIZED (
+    SELECT clock_timestamp() AS time FROM job
 ), run AS (
     INSERT INTO runs_run (
         id, thread_id, assistant_id, user_id, job_id, status, kwargs, metadata, multitask_strategy,
@@ -37,15 +39,15 @@ WITH thread AS MATERIALIZED (
     )
     SELECT %(run)s, thread.id, %(assistant)s, %(user)s, job.id, 'pending', %(kwargs)s,
         '{"created_by": "system"}'::jsonb || thread.metadata || %(metadata)s || %(stamp)s,
-        %(multitask_strategy)s, %(idempotency_key)s, 0, 0, '', %(now)s, %(now)s
-    FROM thread, job
-    RETURNING job_id, metadata
+        %(multitask_strategy)s, %(idempotency_key)s, 0, 0, '', now.time, now.time
+    FROM thread, job, now
+    RETURNING job_id, metadata, created_at
 ), occupied AS (
     UPDATE threads_thread t
-    SET status = 'busy', metadata = t.metadata || %(stamp)s, config = %(config)s, updated_at = %(now)s
+    SET status = 'busy', metadata = t.metadata || %(stamp)s, config = %(config)s, updated_at = run.created_at
     FROM run WHERE t.id = %(thread)s
 )
-SELECT job_id, metadata FROM run
+SELECT job_id, metadata, created_at FROM run
 """
 
 CLAIM = """
@@ -139,7 +141,7 @@ class Ending(NamedTuple):
 
 
 def submit(run: Run, *, config: dict[str, Any], starts_at: datetime | None = None) -> Statement:
-    """Insert the run with a job, and occupy its thread. Returns ``job_id`` and ``metadata``.
+    """Insert the run with a job, and occupy its thread. Returns ``job_id``, ``metadata``, ``created_at``.
 
     Metadata are those of the run over its thread's, and its stamp over both, which the thread takes too. No
     row: the thread is gone.
@@ -154,7 +156,6 @@ def submit(run: Run, *, config: dict[str, Any], starts_at: datetime | None = Non
         "metadata": _jsonb(run.metadata),
         "multitask_strategy": run.multitask_strategy,
         "idempotency_key": run.idempotency_key,
-        "now": run.created_at,
         "stamp": _jsonb(run.stamp),
         "config": _jsonb(config),
         "starts_at": starts_at,

@@ -54,7 +54,7 @@ from threads.state import Outcome
 logger = logging.getLogger(__name__)
 
 # In which models' verbs are called, each on a connection of its own.
-DATABASE_THREADS = 4
+DATABASE_THREADS = 2
 
 P = ParamSpec("P")
 T = TypeVar("T")

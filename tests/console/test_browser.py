@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,6 +94,14 @@ def wait_for_status(page: Page, status: str) -> None:
     page.wait_for_selector(f"#console-head .console-{status}")
 
 
+def wait_until(page: Page, expression: str) -> None:
+    """Playwright's own way has the page look for itself, which its policy does not allow."""
+    deadline = time.monotonic() + 20
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
+
+
 def history(page: Page, thread_id: str) -> str:
     go_to(page, thread_id, "history")
     return page.inner_text("#change-history")
@@ -127,8 +136,8 @@ def test_a_message_is_seen_as_it_is_written(root: Page, api: httpx.Client, threa
     start(api, thread_id, "agent", input=human(EVIL), config=config, stream_mode=["values", "messages-tuple"])
     go_to(root, thread_id)
     said = "document.querySelector('#console-live .console-role-ai .console-said')?.textContent.length || 0"
-    root.wait_for_function(f"{said} > 0")
-    root.wait_for_function(f"{said} > {root.evaluate(said)}")
+    wait_until(root, f"{said} > 0")
+    wait_until(root, f"{said} > {root.evaluate(said)}")
     assert root.query_selector("#console-head .console-busy")
     assert [
         said.inner_text()

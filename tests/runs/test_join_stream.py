@@ -198,13 +198,13 @@ def test_without_an_id_it_begins_now_if_there_are_none(
 def test_a_run_that_waits_is_followed_from_its_beginning(
     client: httpx.Client, thread_id: str, tmp_path: Path
 ) -> None:
-    with ThreadPoolExecutor(1) as clients, Folder(tmp_path) as folder:
+    with Folder(tmp_path) as folder:
         start(client, thread_id, "two_steps", input=folder.input)
         folder.wait_for_line("second")
         second = start(client, thread_id, "slow", input={"text": "0"})
-        joining = clients.submit(rejoin, client, f"{path_of(second)}/stream")
-        folder.open("gate")
-        assert names(joining.result()) == ["metadata", "values", "values"]
+        with connect_sse(client, "GET", f"{path_of(second)}/stream") as source:
+            folder.open("gate")
+            assert names(list(source.iter_sse())) == ["metadata", "values", "values"]
 
 
 def test_nothing_is_lost_or_doubled_however_often_a_stream_breaks(

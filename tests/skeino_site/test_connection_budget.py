@@ -82,9 +82,15 @@ async def put_under_load(client: httpx.AsyncClient, folder: Folder) -> None:
         response = await client.post(f"/threads/{thread_id}/runs/stream", json=body)
         assert response.status_code == 200, response.text
 
+    async def run_later(thread_id: str) -> None:
+        body = {"assistant_id": "remembering", "input": {"text": thread_id}, "after_seconds": 0.01}
+        response = await client.post(f"/threads/{thread_id}/runs", json=body)
+        assert response.status_code == 200, response.text
+
     await asyncio.gather(
         *(run(thread_id, "holding", folder.input) for thread_id in thread_ids[:8]),
-        *(run(thread_id, "remembering", {"text": thread_id}) for thread_id in thread_ids[8:]),
+        *(run(thread_id, "remembering", {"text": thread_id}) for thread_id in thread_ids[8:28]),
+        *(run_later(thread_id) for thread_id in thread_ids[28:]),
         *(client.get(path) for path in ("/ready", "/metrics") for _ in range(5)),
         *(ask_by_websocket(client) for _ in range(3)),
     )
