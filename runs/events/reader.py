@@ -11,13 +11,11 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS
-from procrastinate.contrib.django.utils import connector_params
 from psycopg import sql
 
 from runs import metrics
 from runs.conf import conf
-from runs.connections import direct
+from runs.connections import direct, pooled
 from runs.events import CHANNEL, END, ENDED
 from runs.events.statements import SELECT_EVENTS
 
@@ -130,7 +128,7 @@ class _Reader:
         return _readers[loop]
 
     def __init__(self) -> None:
-        self._connect_kwargs = connector_params(DEFAULT_DB_ALIAS)
+        self._connect_kwargs = pooled()
         self._followers: dict[uuid.UUID, set[_Follower]] = defaultdict(set)
         self._wake, self._listening = asyncio.Event(), asyncio.Event()
         self._connection: psycopg.AsyncConnection | None = None

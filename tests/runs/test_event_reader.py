@@ -35,7 +35,7 @@ def no_polling(settings: Settings) -> None:
 def named_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader's connections can be told from the others."""
     params = {**connector_params(DEFAULT_DB_ALIAS), "application_name": "event-reader"}
-    monkeypatch.setattr(reader, "connector_params", lambda alias: params)
+    monkeypatch.setattr(reader, "pooled", lambda: params)
     monkeypatch.setattr(reader, "direct", lambda: params)
 
 
