@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.contract.comparing import Difference
-from tests.contract.differences import DIFFERENCES, EVERYWHERE
+from tests.contract.differences import DIFFERENCES
+from tests.contract.reasons import EVERYWHERE
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
 BEGIN = "<!-- made by `python -m tests.contract.page` from tests/contract/differences.py -->"
