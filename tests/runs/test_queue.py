@@ -194,8 +194,9 @@ async def test_a_worker_ends_no_job_that_another_has(tmp_path: Path, node: str) 
         async with working() as this:
             await folder.await_line("first")
             other = await sync_to_async(worker)()
+            await sync_to_async(taken_by)(other, run, claim=False)
             await Run.objects.aupdate(status=Run.Status.PENDING)
-            await sync_to_async(taken_by)(other, run)
+            await sync_to_async(Run.objects.claim)(run.pk)
             folder.open("gate")
             while this._executions:
                 await asyncio.sleep(0.01)

@@ -149,7 +149,7 @@ def test_a_thread_on_which_nothing_runs_is_idle(client: httpx.Client) -> None:
     assert said(invoke(client, "ho", thread))[-1] == ("assistant", "echo: ho")
 
 
-@pytest.mark.parametrize("thread", ["never heard of", "01920000-0000-7000-8000-000000000000", 7])
+@pytest.mark.parametrize("thread", ["never heard of", "01920000-0000-7000-8000-000000000000", 70_007])
 def test_an_unknown_thread_is_not_found(client: httpx.Client, thread: Any) -> None:
     assert error(stop(client, thread)) == (404, "THREAD_NOT_FOUND")
 
