@@ -20,7 +20,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.psycopg_connector import PsycopgConnector
 from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import conninfo_to_dict
-from psycopg_pool import PoolClosed
+from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from assistants.database import PREPARE_THRESHOLD
 from runs.conf import conf
@@ -51,6 +51,23 @@ def direct() -> dict[str, Any]:
     if not conf.SKEINO_DIRECT_DATABASE_URL:
         return connector_params(DEFAULT_DB_ALIAS) | {"prepare_threshold": PREPARE_THRESHOLD}
     return {**conninfo_to_dict(conf.SKEINO_DIRECT_DATABASE_URL), "client_encoding": "UTF8"}
+
+
+def worker_pool(connect_kwargs: dict[str, Any]) -> AsyncConnectionPool[Any]:
+    """The connections that a worker's runs share, not yet open."""
+    return AsyncConnectionPool(
+        kwargs=connect_kwargs | {"autocommit": True},
+        check=_check,
+        min_size=2,
+        max_size=conf.SKEINO_WORKER_POOL_SIZE,
+        open=False,
+    )
+
+
+async def _check(connection: AsyncConnection[Any]) -> None:
+    if is_dead(connection):
+        await connection.close()  # or the pool takes it for a good one again
+        raise psycopg.OperationalError("the server has closed the connection")
 
 
 class QueueConnector(PsycopgConnector):

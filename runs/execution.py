@@ -44,12 +44,15 @@ class Execution:
     """One attempt of a claimed run. ``seq`` numbers the log's latest event; a new attempt counts on.
 
     ``lease`` says how long this process may count as alive for others: once it is over no node is begun.
+    ``is_followed``: somebody may wait for the events.
     """
 
     graph: Pregel
 
-    def __init__(self, run: Run, events: EventWriter, lease: Lease) -> None:
+    def __init__(self, run: Run, events: EventWriter, lease: Lease, *, is_followed: bool = True) -> None:
         self.run, self.events, self.seq = run, events, run.seq
+        self._is_followed = is_followed
+        self.unwritten: list[Row] = []  # the log's latest events, which are to be written with the end
         self.usage = UsageCallback()
         self.traceback = ""  # of what the graph has raised
         self.stopping: Run.CancelAction | None = None
@@ -61,7 +64,7 @@ class Execution:
         self._interrupted = False
 
     async def execute(self, build: Callable[[RunnableConfig], Awaitable[Pregel]]) -> End:
-        """Run the graph to its end, an interrupt or a limit. The events are logged, and committed, on return.
+        """Run the graph to its end, an interrupt or a limit. Its events are committed, or ``unwritten``.
 
         A graph that raises, or cannot be built, is an outcome; None is that the run has left nothing. Raises
         HandedBack when it was drained for others to go on, RunLost when others already have, CancelledError
@@ -81,7 +84,7 @@ class Execution:
             end = await self._ended(task)
         else:
             end = self._failed("TimeoutError", f"The run took longer than {limit:g} seconds.", TIMEOUT)
-        await self.events.flush()
+        self.unwritten = await self.events.take(self.run.pk)
         return end
 
     def stop(self, action: Run.CancelAction) -> None:
@@ -213,7 +216,9 @@ class Execution:
         if 4 * len(text) > limit and (size := len(text.encode())) > limit:  # a character has up to four
             raise EventTooLarge(event, size, limit)
         self.seq += 1
-        await self.events.append(Row(self.run.pk, self.run.attempt, self.seq, event, text))
+        row = Row(self.run.pk, self.run.attempt, self.seq, event, text)
+        # Nothing follows at once upon the first event that says anything, so the two go together.
+        await self.events.append(row, soon=self._is_followed and event != "metadata")
 
     def _note_values(self, chunk: Any) -> None:
         if isinstance(chunk, dict) and "__interrupt__" in chunk:

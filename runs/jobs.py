@@ -6,7 +6,7 @@ transaction of Django's.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,11 +21,10 @@ from assistants.database import execute
 
 _queue = JobManager(DjangoConnector())
 
-ENQUEUE = """
-SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[ROW(
-    'default', %(task)s::text, 0, %(lock)s::text, NULL, %(args)s::jsonb, NULL
-)::procrastinate_job_to_defer_v1])) AS id
-"""
+# Makes one job, of what the functions below return, and gives its id in an array.
+DEFER = """procrastinate_defer_jobs_v1(ARRAY[ROW(
+    'default', %(task)s::text, 0, %(lock)s::text, NULL, %(args)s::jsonb, %(starts_at)s::timestamptz
+)::procrastinate_job_to_defer_v1])"""
 
 # Tasks are named here, for they live above the models, and only workers need them.
 EXECUTE = "runs.execute"
@@ -33,40 +32,42 @@ START = "runs.start"
 DELIVER_WEBHOOK = "runs.deliver_webhook"
 
 
-def execution(run_id: UUID, thread_id: UUID) -> dict[str, Any]:
-    """The job that executes the run, as ``procrastinate_defer_jobs_v1`` is told of it.
+def execution(run_id: UUID, thread_id: UUID, *, is_followed: bool = True) -> dict[str, Any]:
+    """The job that executes the run.
 
     The thread's id is the lock: its runs are executed one at a time, in the order of their jobs.
+    ``is_followed``: somebody may wait for the run's events, not for its end alone.
     """
-    return {"task": EXECUTE, "lock": str(thread_id), "args": _of(run_id)}
+    return _job(EXECUTE, run_id, lock=str(thread_id), is_followed=is_followed)
 
 
-def start(run_id: UUID) -> dict[str, Any]:
+def start(run_id: UUID, at: datetime) -> dict[str, Any]:
     """The job that lets a run enter its thread's line, later.
 
     Not before its time: a job that waits for it would hold back the others.
     """
-    return {"task": START, "lock": None, "args": _of(run_id)}
+    return _job(START, run_id) | {"starts_at": at}
 
 
 def delivery(run_id: UUID) -> dict[str, Any]:
     """The job that tells of the run's end."""
-    return {"deliver": DELIVER_WEBHOOK, "args": _of(run_id)}
+    return _job(DELIVER_WEBHOOK, run_id)
 
 
-def _of(run_id: UUID) -> Jsonb:
-    return Jsonb({"run_id": str(run_id)})
+def _job(task: str, run_id: UUID, *, lock: str | None = None, **more: Any) -> dict[str, Any]:
+    args = Jsonb({"run_id": str(run_id), **more})
+    return {"task": task, "lock": lock, "args": args, "starts_at": None}
 
 
 def enqueue(run_id: UUID, thread_id: UUID) -> int:
     """Have a run executed that is there already; returns the job's id."""
-    found = execute(ENQUEUE, execution(run_id, thread_id))
-    return int(found[0]["id"])
+    [found] = execute(f"SELECT unnest({DEFER}) AS id", execution(run_id, thread_id))
+    return int(found["id"])
 
 
 def deliver_webhook(run_id: UUID) -> None:
     """Have a run's webhook told once more."""
-    execute(ENQUEUE, {"task": DELIVER_WEBHOOK, "lock": None, "args": _of(run_id)})
+    execute(f"SELECT {DEFER}", delivery(run_id))
 
 
 def stop(job_id: int) -> None:
@@ -74,11 +75,18 @@ def stop(job_id: int) -> None:
     _queue.cancel_job_by_id(job_id, abort=True, delete_job=True)
 
 
+# Of the jobs of one queueing lock, periodic ones, only one may wait.
+AGAIN = """
+    worker_id = NULL, abort_requested = false, attempts = attempts + 1, status = CASE WHEN EXISTS (
+        SELECT 1 FROM procrastinate_jobs o
+        WHERE o.queueing_lock = j.queueing_lock AND (o.status = 'todo' OR o.status = 'doing' AND o.id > j.id)
+    ) THEN 'aborted'::procrastinate_job_status ELSE 'todo' END
+"""
+
 # All in one statement, so that of several workers that find a job lost only one takes it back. Who has locked
-# a job may be about to lock its run: it is left for the next time. Of the jobs of one queueing lock, periodic
-# ones, only one may wait. The workers themselves go when they have no jobs any more; one that comes back
-# registers again.
-TAKE_BACK = """
+# a job may be about to lock its run: it is left for the next time. The workers themselves go when they have
+# no jobs any more; one that comes back registers again.
+TAKE_BACK = f"""
 WITH gone AS (
     DELETE FROM procrastinate_workers WHERE id IN (
         SELECT w.id FROM procrastinate_workers w
@@ -95,19 +103,25 @@ WITH gone AS (
     )
     FOR UPDATE SKIP LOCKED
 ), lost AS (
-    UPDATE procrastinate_jobs j
-    SET worker_id = NULL, abort_requested = false, attempts = attempts + 1, status = CASE WHEN EXISTS (
-        SELECT 1 FROM procrastinate_jobs o
-        WHERE o.queueing_lock = j.queueing_lock AND (o.status = 'todo' OR o.status = 'doing' AND o.id > j.id)
-    ) THEN 'aborted'::procrastinate_job_status ELSE 'todo' END
-    FROM silent WHERE j.id = silent.id
-    RETURNING j.id
+    UPDATE procrastinate_jobs j SET {AGAIN} FROM silent WHERE j.id = silent.id RETURNING j.id
 ), runs AS (
     UPDATE runs_run r SET status = 'pending', lost = r.lost + 1, updated_at = now()
     FROM lost WHERE r.job_id = lost.id AND r.status = 'running'
 )
 SELECT id FROM lost
-"""
+"""  # nosec B608  (constants)
+
+GIVE_BACK = f"""
+WITH unheard AS (
+    UPDATE procrastinate_jobs j SET {AGAIN}
+    WHERE j.worker_id = %(worker)s AND j.status = 'doing' AND j.id <> ALL(%(kept)s::bigint[])
+    RETURNING j.id
+), runs AS (
+    UPDATE runs_run r SET status = 'pending', updated_at = now()
+    FROM unheard WHERE r.job_id = unheard.id AND r.status = 'running'
+)
+SELECT id FROM unheard
+"""  # nosec B608  (constants)
 
 
 def take_back(silent_seconds: float) -> list[int]:
@@ -118,6 +132,11 @@ def take_back(silent_seconds: float) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(TAKE_BACK, {"seconds": silent_seconds})
         return [job_id for (job_id,) in cursor.fetchall()]
+
+
+def give_back(worker_id: int, kept: list[int]) -> list[int]:
+    """Queue again the jobs that a worker has, but for those it knows of; their runs are pending again."""
+    return [row["id"] for row in execute(GIVE_BACK, {"worker": worker_id, "kept": kept})]
 
 
 WITHOUT_JOB = """

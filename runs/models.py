@@ -57,7 +57,7 @@ class Run(models.Model):
         INTERRUPT = "interrupt"
         ROLLBACK = "rollback"
 
-    seq = 0  # no column: what ``claim`` found
+    seq = 0  # no column: what a claim found
 
     ACTIVE = (Status.PENDING, Status.RUNNING)
     RETRYABLE = (Status.ERROR, Status.TIMEOUT, Status.INTERRUPTED)
@@ -142,25 +142,13 @@ class Run(models.Model):
         """What a run puts on its thread's metadata, and on its own."""
         return {"graph_id": self.assistant.graph_id, "assistant_id": str(self.assistant_id)}
 
-    def finish(
-        self,
-        status: Status,
-        outcome: Outcome | None,
-        *,
-        seq: int,
-        usage: dict[str, int] | None = None,
-        traceback: str = "",
-    ) -> None:
-        """End this attempt: status, thread and the log's last events, from number ``seq``, appear together.
+    def end(self, ending: Ending) -> None:
+        """End this attempt: status, thread and the log's last events appear together.
 
-        The events before them must have been written. Without an outcome the thread is what it was. Locks
-        the thread's row, then the run's, as ``submit`` does. Raises RunLost if the run is not running in this
-        attempt any more; then nothing is changed.
+        Locks the thread's row, then the run's, as ``submit`` does. Raises RunLost if the run is not what the
+        ending expects in this attempt any more; then nothing is changed. A worker ends what it has executed
+        by the same statements.
         """
-        error = outcome.error if outcome else None
-        self._end(Ending(status, seq, outcome, error, usage, traceback))
-
-    def _end(self, ending: Ending) -> None:
         with transaction.atomic():
             *_, found = [execute(*statement) for statement in statements.finish(self, ending, timezone.now())]
             if not found:
@@ -208,17 +196,13 @@ class Run(models.Model):
 
     def _end_unexecuted(self, thread: Thread) -> None:
         """As a run that waits. What an earlier attempt has left stays."""
-        ending = Ending(self.Status.INTERRUPTED, self.last_seq() + 1, expected=self.Status.PENDING)
-        if not self.attempt:
-            self._unstamp(thread)
+        left = None
         if self.attempt:
-            left = replace(
-                state.outcome(thread),
-                thread_status=Thread.Status.INTERRUPTED,
-                error=encode_for_jsonb(CANCELLED),
-            )
-            ending = ending._replace(outcome=left, error=left.error)
-        self._end(ending)
+            status, error = Thread.Status.INTERRUPTED, encode_for_jsonb(CANCELLED)
+            left = replace(state.outcome(thread), thread_status=status, error=error)
+        else:
+            self._unstamp(thread)
+        self.end(Ending(self.Status.INTERRUPTED, self.last_seq() + 1, left, expected=self.Status.PENDING))
 
     def _unstamp(self, thread: Thread) -> None:
         """The run has left nothing: let the thread be read by the graph of the run before it again."""

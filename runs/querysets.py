@@ -10,7 +10,7 @@ import orjson
 from django.db import models, transaction
 from django.utils import timezone
 
-from assistants.database import as_model, columns, execute
+from assistants.database import as_model, by_id, execute
 from assistants.models import Assistant
 from runs import jobs, statements
 from runs.conf import conf
@@ -57,9 +57,7 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
 
     def reread(self, run_id: uuid.UUID) -> Run | None:
         """The run as it is now; None if it is gone."""
-        for row in execute(f"SELECT {columns(self.model)} FROM runs_run WHERE id = %(id)s", {"id": run_id}):  # nosec B608
-            return as_model(self.model, row)
-        return None
+        return by_id(self.model, run_id)
 
     def page(self, *, limit: int = 10, offset: int = 0, status: str | None = None) -> list[Run]:
         """Newest first."""
@@ -77,10 +75,12 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         after_seconds: float = 0,
         idempotency_key: str | None = None,
         user: AbstractBaseUser | AnonymousUser | None = None,
+        is_followed: bool = True,
     ) -> Run:
         """Make a run and its job in one transaction; it is executed after the thread's earlier runs.
 
-        With ``after_seconds`` it enters the thread's line only then. Locks the thread's row. Raises
+        With ``after_seconds`` it enters the thread's line only then. Unless it ``is_followed`` its events may
+        be written a little later than they come, and together. Locks the thread's row. Raises
         ThreadBusy when other runs are active and the strategy is not to wait for them, ThreadNotFound when
         the thread has just been deleted, TooManyRuns, IntegrityError when there is a run of that idempotency
         key.
@@ -94,13 +94,12 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
             idempotency_key=idempotency_key,
             user_id=user.pk if user is not None and user.is_authenticated else None,
         )
-        statement = statements.submit(
-            run,
-            config=_thread_config(kwargs.get("config") or {}),
-            starts_at=run.created_at + timedelta(seconds=after_seconds) if after_seconds else None,
-        )
+        job = jobs.execution(run.pk, thread.pk, is_followed=is_followed)
+        if after_seconds:
+            job = jobs.start(run.pk, run.created_at + timedelta(seconds=after_seconds))
         with self._admitted(run):
-            found = execute(*statement)
+            config = _thread_config(kwargs.get("config") or {})
+            found = execute(*statements.submit(run, job, config=config))
         if not found:
             raise ThreadNotFound(thread.pk)
         run.job_id, run.metadata = found[0]["job_id"], orjson.loads(found[0]["metadata"])
@@ -147,21 +146,15 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         stopped = [run.drain() for run in self.active().order_by("-job_id")]  # the last in line first
         return any(stopped)
 
-    def claim(self, run_id: uuid.UUID, now: datetime | None = None) -> Run | None:
-        """Take a pending run for execution: a new attempt. None if it is gone or not pending any more.
+    def claimed(self, run_id: uuid.UUID, found: dict[str, Any]) -> Run:
+        """The run that a claim has found; it has the columns that its execution takes, and its assistant.
 
-        ``seq`` of the run is then the number of the latest event that earlier attempts have logged.
+        Its ``seq`` is the number of the latest event that earlier attempts have logged.
         """
-        return self.claimed(run_id, execute(*statements.claim(run_id, now or timezone.now())))
-
-    def claimed(self, run_id: uuid.UUID, found: list[dict[str, Any]]) -> Run | None:
-        """The run that a claim has found; it has the columns that its execution takes, and its assistant."""
-        if not found:
-            return None
-        run = as_model(self.model, found[0] | {"id": run_id})
-        told = {name: found[0][name] for name in ("graph_id", "config", "context")}
+        run = as_model(self.model, found | {"id": run_id, "status": self.model.Status.RUNNING})
+        told = {name: found[name] for name in ("graph_id", "config", "context")}
         run.assistant = as_model(Assistant, told | {"id": run.assistant_id})
-        run.seq = found[0]["seq"] or 0
+        run.seq = found["seq"] or 0
         return run
 
     def unclaim(self, run_id: uuid.UUID, now: datetime) -> None:

@@ -1,22 +1,27 @@
-"""procrastinate's worker, with two waits less and an eye on the others."""
+"""procrastinate's worker, with fewer waits and an eye on the others."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
 from procrastinate import job_context, jobs, worker
 from procrastinate.exceptions import ConnectorException
 from procrastinate.retry import RetryDecision
 
+from runs import statements
 from runs.connections import RECONNECT_SECONDS, persistently
 from runs.lease import Lease
 
 logger = logging.getLogger(__name__)
+
+MANY = float("inf")
 
 HEARTBEAT = """
 UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker_id)s RETURNING id
@@ -46,6 +51,8 @@ class Runs(Protocol):
 
     async def take_back(self) -> list[int]: ...
 
+    async def give_back(self, worker_id: int, kept: list[int]) -> list[int]: ...
+
     def look_at(self, run_id: UUID) -> None: ...
 
     def lose(self, run_id: UUID) -> None: ...
@@ -58,7 +65,8 @@ class QueueWorker(worker.Worker):
 
     procrastinate's own worker would wait for its next poll: a thread's next run waits for the lock of the one
     before, whose end is announced by nothing; and a notification that arrives while jobs are being fetched is
-    forgotten when they have been (3.10).
+    forgotten when they have been (3.10). This one counts what is announced, asks for no more than that, and
+    has a job's run claimed with it.
 
     A job that is to be aborted is not cancelled: its run says what is to become of it.
     """
@@ -67,21 +75,63 @@ class QueueWorker(worker.Worker):
         super().__init__(*args, **kwargs)
         self._runs = runs
 
-    _called = False
+    # How many jobs may be waiting: those that were announced, or any number.
+    _announced = MANY
+    _is_unsure = False  # whether a job may have been fetched of which nothing was heard
     _takes_back_at = 0.0
 
     # Whether it stopped by itself, because the database could not be reached.
     failed = False
 
     async def _fetch_and_process_jobs(self) -> None:
-        self._called = True
+        self._new_job_event.clear()
+        self._announced = self._announced or MANY  # nothing was: this is a poll
         # Without a lease a run would be handed back as soon as it is begun.
-        while self._called and not self._stop_event.is_set() and not self._runs.lease.is_over:
-            self._called = False
+        while self._announced and not self._runs.lease.is_over and await self._has_room():
+            wanted, self._announced = self._announced, 0
             try:
-                await super()._fetch_and_process_jobs()
+                row = await self._fetch()
             except ConnectorException as exc:
                 logger.warning("Jobs cannot be fetched now: %s", exc.__cause__ or exc)
+                self._is_unsure = True
+                return
+            if row is not None:
+                self._announced += wanted - 1
+                self._process(row)
+
+    async def _has_room(self) -> bool:
+        """Wait until one more job may be worked on. False if the worker is stopped before."""
+        if len(self._running_jobs) >= self.concurrency:
+            stopped = asyncio.create_task(self._stop_event.wait())
+            await asyncio.wait([*self._running_jobs, stopped], return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+        return not self._stop_event.is_set()
+
+    async def _fetch(self) -> dict[str, Any] | None:
+        assert self.worker_id is not None
+        if self._is_unsure:
+            kept = [context.job.id for context in self._running_jobs.values() if context.job.id is not None]
+            if lost := await self._runs.give_back(self.worker_id, kept):
+                logger.warning("Jobs that were fetched unheard are queued again: %s", lost)
+            self._is_unsure = False
+        statement, parameters = statements.fetch(self.worker_id, timezone.now())
+        return next(iter(await self._query(statement, **parameters)), None)
+
+    def _process(self, row: dict[str, Any]) -> None:
+        """Work on a job, as procrastinate does. Its context has the run, if it was ``claimed``."""
+        job, claimed = jobs.Job.from_row(row), row if row["attempt"] else None
+        context = job_context.JobContext(
+            app=self.app,
+            worker_name=self.worker_name,
+            worker_queues=self.queues,
+            additional_context={**(self.additional_context or {}), "claimed": claimed},
+            job=job,
+            abort_reason=lambda: self._job_ids_to_abort.get(job.id or 0),
+            start_timestamp=time.time(),
+        )
+        task = asyncio.create_task(self._process_job(context), name=f"process job {job.task_name}[{job.id}]")
+        self._running_jobs[task] = context
+        task.add_done_callback(self._running_jobs.pop)
 
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
         # Taking back is done apart, so that a lock it waits for delays no heartbeat.
@@ -139,7 +189,7 @@ class QueueWorker(worker.Worker):
             await asyncio.sleep(self.update_heartbeat_interval)
 
     async def _handle_notification(self, *, channel: str, notification: jobs.Notification) -> None:
-        self._called = True
+        self._announced += notification["type"] == "job_inserted"
         await super()._handle_notification(channel=channel, notification=notification)
 
     def _handle_abort_jobs_requested(self, job_ids: Any) -> None:
@@ -165,16 +215,16 @@ class QueueWorker(worker.Worker):
             }
         # A job that nobody ends would hold up its thread as long as this worker lives. That of a run that has
         # ended was deleted with it.
+        thread_status = job_result.result if job_result is not None else None
         of_job = {"job_id": job.id, "worker_id": job.worker_id}
-        has_ended = job_result is not None and job_result.result is True
-        if not has_ended and not await persistently(self._query, statement, **of_job, **values):
+        if thread_status is None and not await persistently(self._query, statement, **of_job, **values):
             logger.warning("Job %s is not this worker's any more.", job.id)
         self._job_ids_to_abort.pop(job.id or 0, None)
-        if job.lock:
+        if job.lock and thread_status in (None, "busy"):
             self._look_for_jobs()
 
     def _look_for_jobs(self) -> None:
-        self._called = True
+        self._announced = MANY
         self._new_job_event.set()
 
     async def _shutdown(self, side_tasks: list[asyncio.Task[Any]]) -> None:

@@ -88,7 +88,7 @@ class StatelessRunViewSet(AllRunsViews):
     def wait(self, request: Request) -> HttpResponseBase:
         """Execute a run on a thread of its own and answer with the state it ends with."""
         check_capacity()
-        return ResultResponse(self.submitted(request))
+        return ResultResponse(self.submitted(request, is_followed=False))
 
     @extend_schema(operation_id="get_run_stateless_runs__run_id__get", responses=RunSerializer)
     def retrieve(self, request: Request, run_id: str) -> Response:
@@ -113,8 +113,9 @@ class StatelessRunViewSet(AllRunsViews):
         """The stream of a run that exists: from an event on, else from now on; whole if it has ended."""
         return self.joined(self.runs(self.joining()).find(run_id), stateless=True)
 
-    def submitted(self, request: Request) -> Run:
-        return submit_stateless(request, self.checked(StatelessRunSerializer, request.data))
+    def submitted(self, request: Request, *, is_followed: bool = True) -> Run:
+        body = self.checked(StatelessRunSerializer, request.data)
+        return submit_stateless(request, body, is_followed=is_followed)
 
 
 @extend_schema(tags=["Stateless Runs"])

@@ -5,11 +5,14 @@ They are executed on Django's connection, or on one of a worker's pool.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool
 
 from assistants.database import key_of
 from runs import jobs
@@ -17,19 +20,17 @@ from runs.events import CHANNEL, END, ENDED
 from threads.encoding import EncodedJSON, encode
 
 if TYPE_CHECKING:
+    from runs.events.writer import Row
     from runs.models import Run
     from threads.state import Outcome
 
 # One that goes on while the thread is locked by its run's last transaction waits here, and then has what
 # that left. The job's number and the time come after the lock: a thread's runs have them in the same order.
-SUBMIT = """
+SUBMIT = f"""
 WITH thread AS MATERIALIZED (
     SELECT id, metadata FROM threads_thread WHERE id = %(thread)s FOR NO KEY UPDATE
 ), job AS MATERIALIZED (
-    SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[ROW(
-        'default', %(task)s::text, 0, %(lock)s::text, NULL, %(args)s::jsonb, %(starts_at)s::timestamptz
-    )::procrastinate_job_to_defer_v1])) AS id
-    FROM thread
+    SELECT unnest({jobs.DEFER}) AS id FROM thread
 ), now AS MATERIALIZED (
     SELECT clock_timestamp() AS time FROM job
 ), run AS (
@@ -38,7 +39,7 @@ WITH thread AS MATERIALIZED (
         idempotency_key, attempt, lost, cancel_action, created_at, updated_at
     )
     SELECT %(run)s, thread.id, %(assistant)s, %(user)s, job.id, 'pending', %(kwargs)s,
-        '{"created_by": "system"}'::jsonb || thread.metadata || %(metadata)s || %(stamp)s,
+        '{{"created_by": "system"}}'::jsonb || thread.metadata || %(metadata)s || %(stamp)s,
         %(multitask_strategy)s, %(idempotency_key)s, 0, 0, '', now.time, now.time
     FROM thread, job, now
     RETURNING job_id, metadata, created_at
@@ -48,28 +49,46 @@ WITH thread AS MATERIALIZED (
     FROM run WHERE t.id = %(thread)s
 )
 SELECT job_id, metadata, created_at FROM run
+"""  # nosec B608  (constants)
+
+BEGIN = "status = 'running', attempt = attempt + 1, started_at = %(now)s, updated_at = %(now)s"
+CLAIMED = """
+    r.thread_id, r.user_id, r.job_id, r.kwargs, r.metadata, r.attempt, r.lost, r.cancel_action, r.started_at,
+    r.assistant_id, a.graph_id, a.config, a.context,
+    CASE WHEN r.attempt > 1 THEN (SELECT max(seq) FROM runs_runevent WHERE run_id = r.id) END AS seq
 """
 
-CLAIM = """
-WITH claimed AS (
-    UPDATE runs_run
-    SET status = 'running', attempt = attempt + 1, started_at = %(now)s, updated_at = %(now)s
-    WHERE id = %(run)s AND status = 'pending'
-    RETURNING *
+CLAIM = f"""
+WITH r AS (
+    UPDATE runs_run SET {BEGIN} WHERE id = %(run)s AND status = 'pending' RETURNING *
 )
-SELECT
-    r.thread_id, r.user_id, r.job_id, r.status, r.kwargs, r.metadata, r.attempt, r.lost, r.cancel_action,
-    r.started_at, r.assistant_id, a.graph_id, a.config, a.context,
-    CASE WHEN r.attempt > 1 THEN (SELECT max(seq) FROM runs_runevent WHERE run_id = r.id) END AS seq
-FROM claimed r JOIN assistants_assistant a ON a.id = r.assistant_id
-"""
+SELECT {CLAIMED} FROM r JOIN assistants_assistant a ON a.id = r.assistant_id
+"""  # nosec B608  (constants)
+
+# A job with its run, which is claimed already. Without it where the two are not as they should be, or the run
+# was made while this began: who executes the job claims it then.
+FETCH = f"""
+WITH job AS MATERIALIZED (
+    SELECT *, CASE WHEN task_name = '{jobs.EXECUTE}' THEN (args ->> 'run_id')::uuid END AS run_id
+    FROM procrastinate_fetch_job_v2(NULL, %(worker)s)
+), r AS (
+    UPDATE runs_run w SET {BEGIN}
+    FROM job WHERE w.id = job.run_id AND w.status = 'pending' AND NOT EXISTS (
+        SELECT 1 FROM runs_run o WHERE o.thread_id = w.thread_id AND o.status = 'running'
+    )
+    RETURNING w.*
+)
+SELECT job.*, {CLAIMED}
+FROM job LEFT JOIN r ON r.id = job.run_id LEFT JOIN assistants_assistant a ON a.id = r.assistant_id
+WHERE job.id IS NOT NULL
+"""  # nosec B608  (constants)
 
 # Before FINISH and in its transaction, but not in its statement: that must see what those have left who had
 # the locks before, runs that were submitted and jobs that were taken back.
 LOCK_THREAD = "SELECT 1 FROM threads_thread WHERE id = %(thread)s FOR NO KEY UPDATE"
 LOCK_JOB = "SELECT 1 FROM procrastinate_jobs WHERE id = %(job)s FOR UPDATE"
 
-FINISH = """
+FINISH = f"""
 WITH run AS MATERIALIZED (
     UPDATE runs_run SET status = %(status)s::text, error = %(run_error)s, usage = %(usage)s,
         traceback = %(traceback)s::text, finished_at = %(now)s, updated_at = %(now)s
@@ -79,10 +98,10 @@ WITH run AS MATERIALIZED (
     DELETE FROM procrastinate_jobs j USING run WHERE j.id = %(job)s AND j.status = 'doing'
 ), settled AS (
     UPDATE threads_thread t
-    SET {outcome}updated_at = %(now)s, status = CASE WHEN EXISTS (
+    SET {{outcome}}updated_at = %(now)s, status = CASE WHEN EXISTS (
         SELECT 1 FROM runs_run o
         WHERE o.thread_id = t.id AND o.id <> run.id AND o.status IN ('pending', 'running')
-    ) THEN 'busy' ELSE {status} END
+    ) THEN 'busy' ELSE {{status}} END
     FROM run WHERE t.id = run.thread_id
     RETURNING t.status
 ), logged AS (
@@ -90,11 +109,7 @@ WITH run AS MATERIALIZED (
     SELECT run.id, e.seq, e.event, e.data
     FROM run, unnest(%(seqs)b::int[], %(events)b::text[], %(data)b::text[]) AS e (seq, event, data)
 )
-SELECT settled.status, pg_notify(%(channel)s, %(told)s), CASE WHEN %(webhook)s THEN
-    procrastinate_defer_jobs_v1(ARRAY[ROW(
-        'default', %(deliver)s::text, 0, NULL, NULL, %(args)s::jsonb, NULL
-    )::procrastinate_job_to_defer_v1])
-END
+SELECT settled.status, pg_notify(%(channel)s, %(told)s), CASE WHEN %(webhook)s THEN {jobs.DEFER} END
 FROM settled
 """  # nosec B608  (constants)
 OUTCOME = "settled_status = %(thread_status)s::text, interrupts = %(interrupts)s, error = %(error)s, "
@@ -117,36 +132,37 @@ class Statement(NamedTuple):
 class Ending(NamedTuple):
     """How an attempt ends. ``seq`` numbers the first of the events that tell of it.
 
-    Without an outcome the run has left nothing, and its thread is what it was.
+    Without an outcome the run has left nothing, and its thread is what it was. ``unwritten``: events before
+    these that are not in the log yet.
     """
 
     status: str
     seq: int
     outcome: Outcome | None = None
-    error: Any = None
     usage: dict[str, int] | None = None
     traceback: str = ""  # kept of errors alone
     expected: str = "running"  # the run's status before
+    unwritten: Sequence[Row] = ()
+
+    @property
+    def error(self) -> Any:
+        return self.outcome.error if self.outcome else None
 
     def events(self) -> dict[str, list[Any]]:
         """By column. Clients stop reading at an ``error`` and look at the run, so it comes with the end."""
         last = [("error", _text(self.error))] if self.error and self.status in FAILURES else []
         last.append((END, encode({"status": self.status})))
-        names, data = zip(*last, strict=True)
-        return {
-            "seqs": [self.seq + place for place in range(len(last))],
-            "events": list(names),
-            "data": list(data),
-        }
+        rows = [(row.seq, row.event, row.data) for row in self.unwritten]
+        rows += [(self.seq + place, name, data) for place, (name, data) in enumerate(last)]
+        return dict(zip(("seqs", "events", "data"), map(list, zip(*rows, strict=True)), strict=True))
 
 
-def submit(run: Run, *, config: dict[str, Any], starts_at: datetime | None = None) -> Statement:
-    """Insert the run with a job, and occupy its thread. Returns ``job_id``, ``metadata``, ``created_at``.
+def submit(run: Run, job: dict[str, Any], *, config: dict[str, Any]) -> Statement:
+    """Insert the run with its job, and occupy its thread. Returns ``job_id``, ``metadata``, ``created_at``.
 
     Metadata are those of the run over its thread's, and its stamp over both, which the thread takes too. No
     row: the thread is gone.
     """
-    job = jobs.execution(run.pk, run.thread_id) if starts_at is None else jobs.start(run.pk)
     parameters = {
         "run": run.pk,
         "thread": run.thread_id,
@@ -158,14 +174,18 @@ def submit(run: Run, *, config: dict[str, Any], starts_at: datetime | None = Non
         "idempotency_key": run.idempotency_key,
         "stamp": _jsonb(run.stamp),
         "config": _jsonb(config),
-        "starts_at": starts_at,
     }
     return Statement(SUBMIT, parameters | job)
 
 
 def claim(run_id: UUID, now: datetime) -> Statement:
-    """See ``RunQuerySet.claim``. No row: the run is gone, or not pending."""
+    """A new attempt, as ``RunQuerySet.claimed`` reads it. No row: the run is gone, or not pending."""
     return Statement(CLAIM, {"run": run_id, "now": now})
+
+
+def fetch(worker_id: int, now: datetime) -> Statement:
+    """The next job for a worker, if there is one; and beside it what ``claim`` returns, else NULLs."""
+    return Statement(FETCH, {"worker": worker_id, "now": now})
 
 
 def finish(run: Run, ending: Ending, now: datetime) -> list[Statement]:
@@ -199,6 +219,18 @@ def finish(run: Run, ending: Ending, now: datetime) -> list[Statement]:
         Statement(LOCK_JOB, {"job": run.job_id}),
         Statement(text, parameters | ending.events() | jobs.delivery(run.pk)),
     ]
+
+
+async def transact(pool: AsyncConnectionPool[Any], wanted: list[Statement]) -> list[dict[str, Any]]:
+    """Execute statements in one transaction and one round trip; returns the last one's rows."""
+    async with pool.connection() as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        if len(wanted) == 1:
+            return await (await cursor.execute(*wanted[0])).fetchall()
+        async with connection.pipeline(), connection.transaction():
+            for statement in wanted:
+                cursor = await connection.cursor(row_factory=dict_row).execute(*statement)
+        return await cursor.fetchall()
 
 
 def _jsonb(value: Any) -> Jsonb | None:

@@ -49,7 +49,7 @@ class Preference:
         return "respond-async" if self.respond_async else ""
 
 
-def submit(request: Request, body: RunCreateSerializer, thread_id: str) -> Run:
+def submit(request: Request, body: RunCreateSerializer, thread_id: str, *, is_followed: bool = True) -> Run:
     """A new run on the thread, or on a new one if the body says so; see ``Run.objects.submit``.
 
     ``body`` has been found valid.
@@ -70,6 +70,7 @@ def submit(request: Request, body: RunCreateSerializer, thread_id: str) -> Run:
             after_seconds=body.delay,
             idempotency_key=key,
             user=request.user,
+            is_followed=is_followed,
         )
 
     def is_same(run: Run) -> bool:
@@ -79,7 +80,9 @@ def submit(request: Request, body: RunCreateSerializer, thread_id: str) -> Run:
     return once(idempotency_key(request), create, is_same)
 
 
-def submit_stateless(request: Request, body: StatelessRunSerializer, number: int | None = None) -> Run:
+def submit_stateless(
+    request: Request, body: StatelessRunSerializer, number: int | None = None, *, is_followed: bool = True
+) -> Run:
     """A new run on a thread of its own. ``body`` has been found valid; ``number`` is its place in a batch."""
     data = body.validated_data
     assistant = Assistant.objects.find_for(request.user, data["assistant_id"])
@@ -99,6 +102,7 @@ def submit_stateless(request: Request, body: StatelessRunSerializer, number: int
             after_seconds=body.delay,
             idempotency_key=key,
             user=request.user,
+            is_followed=is_followed,
         )
 
     key = idempotency_key(request)

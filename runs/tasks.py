@@ -51,9 +51,10 @@ class BackToTheQueue(BaseRetryStrategy):
 
 
 @app.task(name=jobs.EXECUTE, pass_context=True, retry=BackToTheQueue())
-async def execute(context: JobContext, *, run_id: str) -> bool:
-    """Execute a run. Does nothing if it is gone or no longer pending. Whether this job is deleted already."""
-    return await _worker(context).execute(UUID(run_id))
+async def execute(context: JobContext, *, run_id: str, is_followed: bool = True) -> str | None:
+    """Execute a run. Does nothing if it is gone or no longer pending. See ``Worker.execute``."""
+    claimed = context.additional_context.get("claimed")
+    return await _worker(context).execute(UUID(run_id), claimed, is_followed=is_followed)
 
 
 @app.task(name=jobs.START, pass_context=True, retry=BackToTheQueue())

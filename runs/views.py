@@ -139,7 +139,8 @@ class RunViewSet(RunViews):
         at_once = conf.SKEINO_RUN_CREATE == "background" or preference.respond_async or body.delay > 0
         if preference.wait is not None or not at_once:
             check_capacity()
-        return answered(submit(request, body, thread_id), preference, at_once=at_once)
+        run = submit(request, body, thread_id, is_followed=at_once)
+        return answered(run, preference, at_once=at_once)
 
     @extend_schema(
         operation_id="stream_run_threads__thread_id__runs_stream_post",
@@ -166,7 +167,7 @@ class RunViewSet(RunViews):
         """
         check_capacity()
         body = self.checked(RunCreateSerializer, request.data)
-        return ResultResponse(submit(request, body, thread_id))
+        return ResultResponse(submit(request, body, thread_id, is_followed=False))
 
     @extend_schema(
         operation_id="list_runs_http_threads__thread_id__runs_get",

@@ -22,8 +22,6 @@ from procrastinate.contrib.django import app, procrastinate_app
 from procrastinate.contrib.django.db_cleanup import close_db_connections
 from procrastinate.exceptions import ConnectorException
 from procrastinate.middleware import AsyncCallNext
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from assistants.graphs import equipped, registry
@@ -37,9 +35,9 @@ from runs.connections import (
     QueueConnector,
     direct,
     drop_dead,
-    is_dead,
     persistently,
     pooled,
+    worker_pool,
 )
 from runs.events.writer import EventWriter
 from runs.exceptions import HandedBack, RunLost
@@ -48,7 +46,7 @@ from runs.lease import Lease
 from runs.models import Run
 from runs.node_threads import NodeExecutor
 from runs.queue import QueueWorker
-from runs.statements import Ending, Statement
+from runs.statements import Ending
 from threads.state import Outcome
 
 logger = logging.getLogger(__name__)
@@ -81,24 +79,28 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
 
-    async def execute(self, run_id: UUID) -> bool:
-        """One attempt of the run, from claiming it to its end. Whether it has ended, and its job with it.
+    async def execute(
+        self, run_id: UUID, claimed: dict[str, Any] | None = None, *, is_followed: bool = True
+    ) -> str | None:
+        """One attempt of the run, from its claim, if that is not made yet, to its end.
 
+        Returns the status in which the thread is left; None if the run has not ended, and its job with it.
         Raises HandedBack, and the run waits again, when the worker stops before the run has ended.
         """
-        run = await self._claim(run_id)
-        if run is None:
-            return False
+        found = claimed or await self._claim(run_id)
+        if found is None:
+            return None
         self.lose(run_id)  # an earlier attempt, if it was in this process
-        execution = self._executions[run_id] = Execution(run, self.events, self.lease)
+        run = Run.objects.claimed(run_id, found)
+        execution = Execution(run, self.events, self.lease, is_followed=is_followed)
+        self._executions[run_id] = execution
         if self._draining:
             execution.drain()
         try:
-            await self._carry_out(execution)
-            return True
+            return await self._carry_out(execution)
         except RunLost:
             logger.warning("Run %s is not this worker's any more.", run_id, extra={"run_id": str(run_id)})
-            return False
+            return None
         finally:
             if self._executions.get(run_id) is execution:  # and not the attempt that has replaced it
                 del self._executions[run_id]
@@ -107,7 +109,7 @@ class Worker:
         """See ``Run.objects.enqueue``. Not in a node's thread: they may all be taken."""
         await self._database.call(Run.objects.enqueue, run_id)
 
-    async def _carry_out(self, execution: Execution) -> None:
+    async def _carry_out(self, execution: Execution) -> str:
         run = execution.run
         try:
             end = await execution.execute(partial(self._graph, run.assistant.graph_id))
@@ -116,31 +118,29 @@ class Worker:
             await self._persistently(run.release)
             raise HandedBack from exc
         try:
-            await self._finish(execution, *end)
+            thread_status = await self._finish(execution, *end)
         except psycopg.DatabaseError as exc:
             logger.exception("What run %s has left cannot be stored.", run.pk, extra={"run_id": str(run.pk)})
-            await self._finish(execution, *execution.failed(exc))
+            thread_status = await self._finish(execution, *execution.failed(exc))
         metrics.observe_duration(run.started_at)
+        return thread_status
 
-    async def _finish(self, execution: Execution, status: Run.Status, outcome: Outcome | None) -> None:
-        run, error = execution.run, outcome.error if outcome else None
-        left = (execution.usage.total, execution.traceback)
-        ending = Ending(status.value, execution.seq + 1, outcome, error, *left)
-        finish = statements.finish(run, ending, timezone.now())
-        if not (found := await persistently(self._transact, finish)):
-            raise RunLost(run.pk)
-        metrics.count_end(ending.status, found[0]["status"])
-
-    async def _transact(self, wanted: list[Statement]) -> list[dict[str, Any]]:
-        """Execute statements in one transaction and one round trip; returns the last one's rows."""
-        async with self._pool.connection() as connection:
-            cursor = connection.cursor(row_factory=dict_row)
-            if len(wanted) == 1:
-                return await (await cursor.execute(*wanted[0])).fetchall()
-            async with connection.pipeline(), connection.transaction():
-                for statement in wanted:
-                    cursor = await connection.cursor(row_factory=dict_row).execute(*statement)
-            return await cursor.fetchall()
+    async def _finish(self, execution: Execution, status: Run.Status, outcome: Outcome | None) -> str:
+        """End the run; returns the status in which its thread is left."""
+        ending = Ending(
+            status.value,
+            execution.seq + 1,
+            outcome,
+            execution.usage.total,
+            execution.traceback,
+            unwritten=execution.unwritten,
+        )
+        finish = statements.finish(execution.run, ending, timezone.now())
+        if not (found := await persistently(statements.transact, self._pool, finish)):
+            raise RunLost(execution.run.pk)
+        thread_status = str(found[0]["status"])
+        metrics.count_end(ending.status, thread_status)
+        return thread_status
 
     def look_at(self, run_id: UUID) -> None:
         """Somebody has asked for an end of the run: find out which, and bring it about."""
@@ -177,10 +177,14 @@ class Worker:
         """Queue the runs of lost workers again; returns their jobs."""
         return await self._database.call(jobs.take_back, conf.SKEINO_HEARTBEAT_SECONDS)
 
-    async def _claim(self, run_id: UUID) -> Run | None:
+    async def give_back(self, worker_id: int, kept: list[int]) -> list[int]:
+        """Queue again what a worker has fetched without hearing of it; returns these jobs."""
+        return await self._database.call(jobs.give_back, worker_id, kept)
+
+    async def _claim(self, run_id: UUID) -> dict[str, Any] | None:
         """Claim the run; if that fails, or this is cancelled meanwhile, give back what was claimed."""
         now = timezone.now()
-        claiming = asyncio.ensure_future(self._transact([statements.claim(run_id, now)]))
+        claiming = asyncio.ensure_future(statements.transact(self._pool, [statements.claim(run_id, now)]))
         try:
             found = await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -190,7 +194,7 @@ class Worker:
         except psycopg.OperationalError:  # it may have been claimed all the same
             await self._persistently(Run.objects.unclaim, run_id, now)
             raise
-        return Run.objects.claimed(run_id, found)
+        return found[0] if found else None
 
     async def _graph(self, graph_id: str, config: RunnableConfig) -> Pregel:
         """The graph on this worker's checkpointer and store. What a factory makes is made for each run."""
@@ -208,13 +212,7 @@ async def opened() -> AsyncIterator[Worker]:
     """A worker with its connections open, and the queue's app on the same pool."""
     connect_kwargs = pooled()
     asyncio.get_running_loop().set_default_executor(NodeExecutor(conf.SKEINO_WORKER_NODE_THREADS))
-    pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
-        kwargs=connect_kwargs | {"autocommit": True},
-        check=_check,
-        min_size=2,
-        max_size=conf.SKEINO_WORKER_POOL_SIZE,
-        open=False,
-    )
+    pool = worker_pool(connect_kwargs)
     database = DatabaseThreads(DATABASE_THREADS)
     try:
         async with pool, EventWriter(direct()).running() as events:
@@ -291,10 +289,3 @@ async def _drop_dead_connections(call_next: AsyncCallNext, context: JobContext, 
     _dropping.add(task)
     task.add_done_callback(_dropping.discard)
     return await call_next()
-
-
-async def _check(connection: AsyncConnection[Any]) -> None:
-    # At no round trip: see `runs.connections`.
-    if is_dead(connection):
-        await connection.close()  # or the pool takes it for a good one again
-        raise psycopg.OperationalError("the server has closed the connection")

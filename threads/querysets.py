@@ -9,7 +9,7 @@ from django.utils import timezone
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
-from assistants.database import as_model, columns, execute
+from assistants.database import by_id, execute, key_of
 from assistants.pagination import Page
 from threads import checkpointer
 from threads.encoding import encode
@@ -36,8 +36,11 @@ OPENED = [
     "temporary",
     "ttl_minutes",
     "ttl_strategy",
+    "expires_at",
+    "created_at",
+    "updated_at",
+    "state_updated_at",
 ]
-OPENED += ["expires_at", "created_at", "updated_at", "state_updated_at"]
 OPEN = f"""
 INSERT INTO threads_thread ({", ".join(OPENED)}, config)
 VALUES ({", ".join(f"%({name})s" for name in OPENED)}, '{{}}') ON CONFLICT (id) DO NOTHING RETURNING id
@@ -75,10 +78,10 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
             key = uuid.UUID(str(thread_id))
         except ValueError as exc:
             raise InvalidThreadId from exc
-        wanted = columns(self.model, without=() if values else LARGE)
-        for row in execute(f"SELECT {wanted} FROM threads_thread WHERE id = %(id)s", {"id": key}):  # nosec B608
-            return as_model(self.model, row)
-        raise ThreadNotFound(thread_id)
+        found = by_id(self.model, key, without=() if values else LARGE)
+        if found is None:
+            raise ThreadNotFound(thread_id)
+        return found
 
     def lock(self, thread_id: uuid.UUID) -> Thread:
         """The thread with its row locked until the transaction ends. Raises ThreadNotFound."""
@@ -145,9 +148,9 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
             id=thread_id or uuid7(), owner=owner, metadata=own_metadata(metadata), temporary=temporary
         )
         thread.live_for(ttl)
-        values = {name: getattr(thread, name) for name in OPENED} | {
-            "metadata": Jsonb(encode(thread.metadata), str)
-        }
+        values = {name: getattr(thread, name) for name in OPENED}
+        values["owner_id"] = key_of(self.model, "owner", thread.owner_id)
+        values["metadata"] = Jsonb(encode(thread.metadata), str)
         if execute(OPEN, values):
             thread._state.adding = False
             return thread

@@ -222,7 +222,9 @@ class _Reader:
 
     def _note(self, run_id: uuid.UUID, *, has_ended: bool) -> None:
         for follower in self._followers.get(run_id, ()):
-            if has_ended or not follower.only_end:
+            if has_ended and follower.only_end and follower.delivered and not follower.delivered.done():
+                follower.delivered.set_result(None)  # there is nothing to read
+            elif has_ended or not follower.only_end:
                 follower.has_news = True
                 self._wake.set()
 

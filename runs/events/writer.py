@@ -8,6 +8,7 @@ import uuid
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any, NamedTuple
 
 import psycopg
@@ -19,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 # A batch's size: enough that one statement's fixed cost vanishes, little enough to write in a few ms.
 ROWS_PER_BATCH = 2000
+# How long after a batch was begun the next one waits, and how long events wait that nobody is known to.
+GATHER_SECONDS = 0.004
+LEISURE_SECONDS = 0.05
+NEVER = float("inf")
 # What may wait to be written, in characters, before `append` waits too.
 MAX_WAITING = 8 * 1024 * 1024
 
@@ -50,11 +55,12 @@ class Row(NamedTuple):
 
 
 class EventWriter:
-    """Collects the events of all runs and writes what has gathered each time the last write returns.
+    """Collects the events of all runs and writes them in batches: what has gathered since the last one.
 
-    So an idle writer writes an event at once, and a busy one writes many in one commit. Commits of events
-    do not wait for the disk: a crash of the database may lose the last of them, never their order, and
-    the run's end, whose commit does wait, comes after them all.
+    Events that somebody waits for are written at once, but not more often than every few milliseconds: a
+    batch costs Postgres and its readers about as much as a hundred events. Commits of events do not wait for
+    the disk: a crash of the database may lose the last of them, never their order, and the run's end, whose
+    commit does wait, comes after them all.
     """
 
     def __init__(self, connect_kwargs: dict[str, Any]) -> None:
@@ -62,7 +68,11 @@ class EventWriter:
         self._connection: psycopg.AsyncConnection | None = None
         self._waiting: deque[Row] = deque()
         self._waiting_size = 0
-        self._appended = self._written = 0
+        self._writing: set[uuid.UUID] = set()  # whose events are on their way
+        self._begun = self._done = 0  # how many times all that waited was taken, and has been written
+        self._begun_at = -GATHER_SECONDS
+        self._due = NEVER
+        self._timer: asyncio.TimerHandle | None = None
         self._wake, self._progress = asyncio.Event(), asyncio.Condition()
 
     @asynccontextmanager
@@ -75,46 +85,71 @@ class EventWriter:
                 await self.flush()
                 task.cancel()
         finally:
+            if self._timer is not None:
+                self._timer.cancel()
             await self._disconnect()
 
-    async def append(self, row: Row) -> None:
-        """Hand over an event. Waits only while more is unwritten than the writer may hold."""
+    async def append(self, row: Row, *, soon: bool = True) -> None:
+        """Hand over an event; not ``soon`` if nobody is known to wait for it.
+
+        Waits only while more is unwritten than the writer may hold.
+        """
         if self._waiting_size > MAX_WAITING:
+            self._wake.set()
             async with self._progress:
                 await self._progress.wait_for(lambda: self._waiting_size <= MAX_WAITING)
         self._waiting.append(row)
         self._waiting_size += len(row.data)
-        self._appended += 1
-        self._wake.set()
+        self._write_by(self._begun_at + GATHER_SECONDS if soon else monotonic() + LEISURE_SECONDS)
 
     async def flush(self) -> None:
         """Wait until everything appended so far is committed."""
-        mark = self._appended
-        if self._written < mark:
+        if self._waiting:
+            self._wake.set()
+        await self._until_done(self._begun + bool(self._waiting))
+
+    async def take(self, run_id: uuid.UUID) -> list[Row]:
+        """The run's events that are not written, for the caller to write; all before them are committed."""
+        taken = [row for row in self._waiting if row.run_id == run_id]
+        if taken:
+            self._waiting = deque(row for row in self._waiting if row.run_id != run_id)
+            self._waiting_size -= sum(len(row.data) for row in taken)
+        if run_id in self._writing:
+            await self._until_done(self._begun)
+        return taken
+
+    async def _until_done(self, count: int) -> None:
+        if self._done < count:
             async with self._progress:
-                await self._progress.wait_for(lambda: self._written >= mark)
+                await self._progress.wait_for(lambda: self._done >= count)
+
+    def _write_by(self, due: float) -> None:
+        if due >= self._due:
+            return
+        self._due = due
+        if self._timer is not None:
+            self._timer.cancel()
+        if (delay := due - monotonic()) <= 0:
+            self._wake.set()
+        else:
+            self._timer = asyncio.get_running_loop().call_later(delay, self._wake.set)
 
     async def _write_forever(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while batch := self._next_batch():
+            self._due, self._begun_at = NEVER, monotonic()
+            self._begun += 1
+            gathered, self._waiting = self._waiting, deque()
+            self._writing = {row.run_id for row in gathered}
+            while batch := _next_batch(gathered):
                 await self._write(batch)
                 metrics.count_written(row.data for row in batch)
-                self._written += len(batch)
                 self._waiting_size -= sum(len(row.data) for row in batch)
-                async with self._progress:
-                    self._progress.notify_all()
-
-    def _next_batch(self) -> list[Row]:
-        batch: list[Row] = []
-        runs: set[uuid.UUID] = set()
-        while self._waiting and len(batch) < ROWS_PER_BATCH:
-            runs.add(self._waiting[0].run_id)
-            if len(runs) > RUNS_PER_NOTIFICATION:
-                break
-            batch.append(self._waiting.popleft())
-        return batch
+            self._writing = set()
+            self._done = self._begun
+            async with self._progress:
+                self._progress.notify_all()
 
     async def _write(self, batch: list[Row]) -> None:
         """Write until it is written: through lost connections, and past runs deleted meanwhile."""
@@ -144,3 +179,14 @@ class EventWriter:
     async def _disconnect(self) -> None:
         if self._connection is not None:
             await self._connection.close()
+
+
+def _next_batch(waiting: deque[Row]) -> list[Row]:
+    batch: list[Row] = []
+    runs: set[uuid.UUID] = set()
+    while waiting and len(batch) < ROWS_PER_BATCH:
+        runs.add(waiting[0].run_id)
+        if len(runs) > RUNS_PER_NOTIFICATION:
+            break
+        batch.append(waiting.popleft())
+    return batch

@@ -122,7 +122,14 @@ class GraphCallViewSet(GraphViews):
         def create(key: str | None) -> Run:
             with transaction.atomic():
                 thread = self.threads().find_or_open_named(user, body.thread_id, Access.RUN)
-                return Run.objects.submit(thread, assistant, kwargs=kwargs, idempotency_key=key, user=user)
+                return Run.objects.submit(
+                    thread,
+                    assistant,
+                    kwargs=kwargs,
+                    idempotency_key=key,
+                    user=user,
+                    is_followed=streamed,
+                )
 
         def is_same(run: Run) -> bool:
             self.threads().find_for(user, run.thread_id, Access.RUN)

@@ -13,7 +13,7 @@ from runs.models import Run, RunEvent
 from runs.routing import websocket_urlpatterns
 from tests.authorization.table import OK, PEOPLE, SOCKETS, Rule
 from tests.authorization.world import made
-from tests.runs.engine import IDLE
+from tests.runs.engine import IDLE, aclaim, afinish
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -25,10 +25,10 @@ async def test_everybody_is_let_into_sockets_as_the_table_says(
 ) -> None:
 
     world = await sync_to_async(made)()
-    run = await sync_to_async(Run.objects.claim)(world.run.pk)
+    run = await aclaim(world.run.pk)
     assert run
     await RunEvent.objects.acreate(run=run, seq=1, event="metadata", data="{}")
-    await sync_to_async(run.finish)(Run.Status.SUCCESS, IDLE, seq=2)
+    await afinish(run, Run.Status.SUCCESS, IDLE, seq=2)
     settings.SKEINO_ALLOW_ANONYMOUS = person == "anonymous"
     communicator = WebsocketCommunicator(URLRouter(websocket_urlpatterns), world.filled_in(path))
     communicator.scope["user"] = world.users[person] or AnonymousUser()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -14,13 +15,16 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection, connections, transaction
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from assistants.database import execute
 from assistants.models import Assistant
-from runs import worker
+from runs import statements, worker
 from runs.events.reader import wait_for_end
 from runs.models import Run, RunEvent
 from runs.serializers import RunCreateSerializer
+from runs.statements import Ending
 from threads.models import Thread
 from threads.state import Outcome
 
@@ -56,13 +60,26 @@ def submit(
 
 def claimed(assistant_id: str = "echo", **body: Any) -> Run:
     """A run in its first attempt."""
-    run = Run.objects.claim(submit(assistant_id, **body).pk)
+    run = claim(submit(assistant_id, **body).pk)
     assert run is not None
     return run
 
 
+def claim(run_id: uuid.UUID) -> Run | None:
+    """A new attempt of the run, by no worker; None if it is gone, or not pending."""
+    found = execute(*statements.claim(run_id, timezone.now()))
+    return Run.objects.claimed(run_id, found[0]) if found else None
+
+
+def finish(run: Run, status: str, outcome: Outcome | None, *, seq: int, **left: Any) -> None:
+    """End what ``claim`` has begun."""
+    run.end(Ending(status, seq, outcome, **left))
+
+
 asubmit = sync_to_async(submit)
 aclaimed = sync_to_async(claimed)
+aclaim = sync_to_async(claim)
+afinish = sync_to_async(finish)
 
 
 async def work_off() -> None:

@@ -17,7 +17,9 @@ from runs.models import CANCELLED, ROLLED_BACK, Run
 from tests.runs.engine import (
     IDLE,
     at_once,
+    claim,
     claimed,
+    finish,
     log_of,
     one_behind_another,
     submit,
@@ -65,7 +67,7 @@ def executing() -> Run:
     """A run in its first attempt, with its job as a worker has it."""
     run = submit()
     fetched(run)
-    found = Run.objects.claim(run.pk)
+    found = claim(run.pk)
     assert found is not None
     return found
 
@@ -84,7 +86,7 @@ def test_a_run_that_waits_ends_at_once(make: Callable[[], Run], action: Action) 
     assert thread_of(run).status == "idle"
     assert log_of(run) == ["end"]
     assert not ProcrastinateJob.objects.filter(pk=run.job_id).exists()
-    assert Run.objects.claim(run.pk) is None
+    assert claim(run.pk) is None
 
 
 @pytest.mark.parametrize("make", [submit, scheduled])
@@ -103,7 +105,7 @@ def test_the_thread_of_a_run_that_waited_is_what_it_was(thread_status: str, acti
     """A thread can be interrupted without interrupts: at a breakpoint, or by a cancelled run."""
     first = claimed()
     outcome = Outcome(thread_status=Thread.Status(thread_status), values=encode_for_jsonb({"a": 1}))
-    first.finish(Run.Status.SUCCESS, outcome, seq=1)
+    finish(first, Run.Status.SUCCESS, outcome, seq=1)
     before = thread_of(first)
     submit(thread=first.thread).cancel(action)
     after = thread_of(first)
@@ -116,7 +118,7 @@ def test_interrupts_outlive_a_run_that_waited() -> None:
     waiting = Outcome(
         thread_status=Thread.Status.INTERRUPTED, interrupts=encode_for_jsonb({"t": [{"id": "x"}]})
     )
-    first.finish(Run.Status.SUCCESS, waiting, seq=1)
+    finish(first, Run.Status.SUCCESS, waiting, seq=1)
     submit(thread=first.thread).cancel()
     assert (thread_of(first).status, thread_of(first).interrupts) == ("interrupted", {"t": [{"id": "x"}]})
 
@@ -136,7 +138,7 @@ def test_a_thread_whose_other_runs_wait_stays_busy(action: Action) -> None:
 def test_what_a_thread_is_when_no_run_waits_outlives_those_that_waited() -> None:
     first = claimed()
     second = submit(thread=first.thread)
-    first.finish(Run.Status.SUCCESS, INTERRUPTED, seq=1)
+    finish(first, Run.Status.SUCCESS, INTERRUPTED, seq=1)
     assert thread_of(first).status == "busy"
     second.cancel()
     assert thread_of(first).status == "interrupted"
@@ -171,7 +173,7 @@ def test_an_executing_run_is_deleted_by_a_rollback() -> None:
     assert not Run.objects.exists()
     assert ProcrastinateJob.objects.get(pk=run.job_id).abort_requested
     with pytest.raises(RunLost):
-        run.finish(Run.Status.SUCCESS, IDLE, seq=1)
+        finish(run, Run.Status.SUCCESS, IDLE, seq=1)
     with pytest.raises(RunLost):
         run.release()
 
@@ -199,7 +201,7 @@ def test_a_run_that_is_being_interrupted_can_still_be_rolled_back() -> None:
 @pytest.mark.parametrize("action", list(Action))
 def test_there_is_nothing_to_cancel_in_a_run_that_has_ended(action: Action) -> None:
     run = claimed()
-    run.finish(Run.Status.SUCCESS, IDLE, seq=1)
+    finish(run, Run.Status.SUCCESS, IDLE, seq=1)
     before = Run.objects.values().get(pk=run.pk), Thread.objects.values().get(pk=run.thread_id)
     assert not run.cancel(action)
     assert (Run.objects.values().get(pk=run.pk), Thread.objects.values().get(pk=run.thread_id)) == before
@@ -236,8 +238,8 @@ def test_a_run_whose_graph_cannot_be_made_can_be_cancelled(action: Action, setti
 def test_a_run_that_is_claimed_just_before_it_is_cancelled_is_its_workers_to_end(action: Action) -> None:
     run = submit()
     fetched(run)
-    claim, cancelled = one_behind_another(partial(Run.objects.claim, run.pk), partial(run.cancel, action))
-    assert (claim, cancelled) == (run, True)
+    begun, cancelled = one_behind_another(partial(claim, run.pk), partial(run.cancel, action))
+    assert (begun, cancelled) == (run, True)
     assert ProcrastinateJob.objects.get(pk=run.job_id).abort_requested
     found = Run.objects.filter(pk=run.pk).first()
     if action == Action.ROLLBACK:
@@ -252,7 +254,7 @@ def test_a_run_that_is_claimed_just_before_it_is_cancelled_is_its_workers_to_end
 def test_a_run_that_is_cancelled_just_before_it_is_claimed_is_not_begun(action: Action) -> None:
     run = submit()
     fetched(run)
-    assert one_behind_another(partial(run.cancel, action), partial(Run.objects.claim, run.pk)) == (True, None)
+    assert one_behind_another(partial(run.cancel, action), partial(claim, run.pk)) == (True, None)
     assert thread_of(run).status == "idle"
 
 
@@ -260,8 +262,8 @@ def test_a_run_that_is_cancelled_just_before_it_is_claimed_is_not_begun(action: 
 @pytest.mark.parametrize("action", list(Action))
 def test_a_run_that_finishes_just_before_it_is_cancelled_has_ended(action: Action) -> None:
     run = executing()
-    finish = partial(run.finish, Run.Status.SUCCESS, IDLE, seq=1)
-    assert one_behind_another(finish, partial(run.cancel, action)) == (None, False)
+    finishing = partial(finish, run, Run.Status.SUCCESS, IDLE, seq=1)
+    assert one_behind_another(finishing, partial(run.cancel, action)) == (None, False)
     assert (status(run), log_of(run), thread_of(run).status) == ("success", ["end"], "idle")
 
 
@@ -269,8 +271,8 @@ def test_a_run_that_finishes_just_before_it_is_cancelled_has_ended(action: Actio
 @pytest.mark.parametrize("action", list(Action))
 def test_a_run_that_is_cancelled_just_before_it_finishes_ends_once(action: Action) -> None:
     run = executing()
-    finish = partial(run.finish, Run.Status.SUCCESS, IDLE, seq=1)
-    cancelled, finished = one_behind_another(partial(run.cancel, action), finish)
+    finishing = partial(finish, run, Run.Status.SUCCESS, IDLE, seq=1)
+    cancelled, finished = one_behind_another(partial(run.cancel, action), finishing)
     assert cancelled is True
     if action == Action.ROLLBACK:
         assert isinstance(finished, RunLost)

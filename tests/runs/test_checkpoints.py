@@ -29,7 +29,7 @@ from runs.checkpoints import Owner, RunSaver, owner
 from runs.exceptions import RunLost
 from runs.models import Run
 from tests.graphs.steps import ToldInParts
-from tests.runs.engine import aclaimed
+from tests.runs.engine import aclaim, aclaimed, afinish
 from threads.checkpointer import TABLES, DjangoSaver
 from threads.models import Thread
 
@@ -219,7 +219,7 @@ async def write_all(saver: RunSaver, config: RunnableConfig) -> None:
 
 async def taken_over(run: Run) -> None:
     await sync_to_async(run.release)()
-    assert await sync_to_async(Run.objects.claim)(run.pk)
+    assert await aclaim(run.pk)
 
 
 async def released(run: Run) -> None:
@@ -227,7 +227,7 @@ async def released(run: Run) -> None:
 
 
 async def finished(run: Run) -> None:
-    await sync_to_async(run.finish)(Run.Status.SUCCESS, None, seq=1)
+    await afinish(run, Run.Status.SUCCESS, None, seq=1)
 
 
 async def rolled_back(run: Run) -> None:

@@ -22,7 +22,7 @@ from websockets.typing import Origin
 from runs.models import Run, RunEvent
 from runs.routing import websocket_urlpatterns
 from tests.runs.api import human, stream
-from tests.runs.engine import IDLE, aclaimed, new_thread
+from tests.runs.engine import IDLE, aclaimed, afinish, new_thread
 from tests.runs.told import Folder
 from threads.models import Thread
 
@@ -59,7 +59,7 @@ async def finished(*events: str) -> Run:
     run = await aclaimed()
     for seq, event in enumerate(events, start=1):
         await RunEvent.objects.acreate(run=run, seq=seq, event=event, data=f'{{"n":{seq}}}')
-    await sync_to_async(run.finish)(Run.Status.SUCCESS, IDLE, seq=len(events) + 1)
+    await afinish(run, Run.Status.SUCCESS, IDLE, seq=len(events) + 1)
     return run
 
 
@@ -96,7 +96,7 @@ async def test_it_sends_events_as_they_come() -> None:
     run = await aclaimed()
     async with socket(path(run)) as communicator:
         assert await communicator.receive_nothing()
-        await sync_to_async(run.finish)(Run.Status.SUCCESS, IDLE, seq=1)
+        await afinish(run, Run.Status.SUCCESS, IDLE, seq=1)
         assert await closing(communicator) == (1000, "")
 
 

@@ -18,7 +18,7 @@ from pytest_django import Settings
 from runs.events import reader
 from runs.events.reader import StreamsClosed, follow, wait_for_end
 from runs.models import Run
-from tests.runs.engine import IDLE, aclaimed, alog_of, asubmit, work_off
+from tests.runs.engine import IDLE, aclaimed, afinish, alog_of, asubmit, work_off
 from tests.runs.told import Folder
 from threads.models import Thread
 
@@ -87,7 +87,7 @@ async def test_a_read_that_is_cut_off_by_its_size_loses_nothing(
     monkeypatch.setattr(reader, "SIZE_PER_READ", 1000)
     run = await aclaimed()
     await log(run, *(character * size for size in sizes))
-    await sync_to_async(run.finish)(Run.Status.SUCCESS, IDLE, seq=len(sizes) + 1)
+    await afinish(run, Run.Status.SUCCESS, IDLE, seq=len(sizes) + 1)
     reads = []
     async with asyncio.timeout(PATIENCE):
         async for events in follow(run.pk):
@@ -103,7 +103,7 @@ async def test_reads_that_are_cut_off_by_their_number_lose_nothing(monkeypatch: 
     for count in (2, 3, 4, 6, 7):
         run = await aclaimed()
         await log(run, *("{}" for _ in range(count)))
-        await sync_to_async(run.finish)(Run.Status.SUCCESS, IDLE, seq=count + 1)
+        await afinish(run, Run.Status.SUCCESS, IDLE, seq=count + 1)
         async with asyncio.timeout(PATIENCE):
             seqs = [event.seq async for events in follow(run.pk) for event in events]
         assert seqs == list(range(1, count + 1))

@@ -16,7 +16,7 @@ from pytest_django import Settings
 from runs.events import CHANNEL, reader
 from runs.events.reader import Event, follow, wait_for_end
 from runs.models import Run, RunEvent
-from tests.runs.engine import IDLE, aclaimed, asubmit
+from tests.runs.engine import IDLE, aclaim, aclaimed, afinish, asubmit
 from threads.models import Thread
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -51,7 +51,7 @@ async def log(run: Run, *seqs: int, notify: bool = True) -> None:
 
 
 async def finish(run: Run, seq: int) -> None:
-    await sync_to_async(run.finish)(Run.Status.SUCCESS, IDLE, seq=seq)
+    await afinish(run, Run.Status.SUCCESS, IDLE, seq=seq)
 
 
 async def collected(run: Run, **options: Any) -> list[int]:
@@ -120,7 +120,7 @@ async def test_a_run_can_be_followed_before_it_starts() -> None:
     run = await asubmit()
     following = asyncio.create_task(collected(run))
     await asyncio.sleep(0)
-    await sync_to_async(Run.objects.claim)(run.pk)
+    await aclaim(run.pk)
     run = await Run.objects.aget(pk=run.pk)
     await log(run, 1)
     await finish(run, 2)

@@ -8,14 +8,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from asgiref.sync import sync_to_async
 from django.db import DEFAULT_DB_ALIAS
 from procrastinate.contrib.django.utils import connector_params
 
 from runs.events import CHANNEL, RUNS_PER_NOTIFICATION, writer
 from runs.events.writer import EventWriter, Row
 from runs.models import Run, RunEvent
-from tests.runs.engine import IDLE, aclaimed, asubmit
+from tests.runs.engine import IDLE, aclaimed, afinish, asubmit
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -133,6 +132,59 @@ async def test_a_full_notification_is_not_too_long_for_postgres(
     await database.execute("SELECT pg_notify(%s, %s)", [CHANNEL, ids])
 
 
+async def test_what_follows_soon_is_written_together(
+    events: EventWriter, database: psycopg.AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "GATHER_SECONDS", 0.5)
+    run, other = await aclaimed(), await aclaimed()
+    await database.execute(f"LISTEN {CHANNEL}")
+    await events.append(row(run, 1))
+    assert [one.payload async for one in database.notifies(timeout=0.3, stop_after=1)] == [str(run.pk)]
+    for seq in (2, 3):
+        await events.append(row(run, seq))
+    await events.append(row(other, 1))
+    assert await written(run) == [1]
+    [together] = [one.payload.split(",") async for one in database.notifies(timeout=1)]
+    assert sorted(together) == sorted([str(run.pk), str(other.pk)])
+    assert await written(run) == [1, 2, 3]
+
+
+async def test_what_nobody_waits_for_is_written_later(
+    events: EventWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "LEISURE_SECONDS", 0.5)
+    run, other = await aclaimed(), await aclaimed()
+    await events.append(row(run, 1), soon=False)
+    await asyncio.sleep(0.1)
+    assert await written(run) == []
+    async with asyncio.timeout(10):
+        while not await written(run):
+            await asyncio.sleep(0.05)
+    await events.append(row(run, 2), soon=False)
+    await events.append(row(other, 1))  # takes it along
+    async with asyncio.timeout(0.4):
+        while await written(run) != [1, 2]:
+            await asyncio.sleep(0.02)
+
+
+async def test_what_is_taken_is_left_to_who_takes_it(
+    events: EventWriter, database: psycopg.AsyncConnection
+) -> None:
+    run, other = await aclaimed(), await aclaimed()
+    async with log_locked():
+        await events.append(row(run, 1))
+        await until_somebody_waits_for_a_lock(database)
+        for seq in (2, 3):
+            await events.append(row(run, seq))
+        await events.append(row(other, 1))
+        taking = asyncio.create_task(events.take(run.pk))
+        assert not (await asyncio.wait([taking], timeout=0.2))[0]  # what is before must be committed
+    assert await taking == [row(run, 2), row(run, 3)]
+    assert await written(run) == [1]
+    await events.flush()
+    assert (await written(run), await written(other)) == ([1], [1])
+
+
 async def test_nothing_is_written_for_a_lost_attempt(events: EventWriter) -> None:
     lost = await aclaimed()
     await events.append(row(lost, 1))
@@ -146,7 +198,7 @@ async def test_nothing_is_written_for_a_lost_attempt(events: EventWriter) -> Non
 
 async def test_nothing_is_written_after_the_end(events: EventWriter) -> None:
     run = await aclaimed()
-    await sync_to_async(run.finish)(Run.Status.SUCCESS, IDLE, seq=1)
+    await afinish(run, Run.Status.SUCCESS, IDLE, seq=1)
     await events.append(row(run, 2))
     await events.flush()
     assert await written(run) == [1]

@@ -16,7 +16,7 @@ from runs.events.reader import follow
 from runs.models import Run, RunEvent
 from tests.graphs.plain import Text, one_node
 from tests.runs.api import human
-from tests.runs.engine import asubmit, claimed, new_thread, submit, work_off, working
+from tests.runs.engine import asubmit, claim, claimed, new_thread, submit, work_off, working
 from tests.runs.told import Folder
 from threads.models import Thread
 
@@ -289,7 +289,7 @@ async def test_a_second_attempt_does_not_take_the_run_before_for_its_own() -> No
     await work_off()
 
     def submit_and_release() -> None:
-        run = Run.objects.claim(submit("slow", thread=thread, input={"text": "2"}).pk)
+        run = claim(submit("slow", thread=thread, input={"text": "2"}).pk)
         assert run is not None
         run.release()
 

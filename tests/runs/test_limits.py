@@ -11,7 +11,7 @@ from pytest_django import Settings
 from runs.exceptions import TooManyRuns
 from runs.models import Run
 from tests.live import TEST_GRAPHS
-from tests.runs.engine import IDLE, at_once, submit
+from tests.runs.engine import IDLE, at_once, claim, finish, submit
 from threads.models import Thread
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def test_a_user_has_no_more_active_runs_than_they_may(alice: User) -> None:
     runs = [submit(user=alice) for _ in range(3)]
     with pytest.raises(TooManyRuns):
         submit(user=alice)
-    claimed = Run.objects.claim(runs[0].pk)
+    claimed = claim(runs[0].pk)
     assert claimed
     with pytest.raises(TooManyRuns):
         submit(user=alice)
-    claimed.finish(Run.Status.SUCCESS, IDLE, seq=1)
+    finish(claimed, Run.Status.SUCCESS, IDLE, seq=1)
     runs[1].cancel()
     submit(user=alice)
     submit(user=alice)

@@ -13,7 +13,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from assistants.models import Assistant
 from runs.exceptions import InvalidRunId, RunLost, RunNotFound
 from runs.models import Run, RunEvent
-from tests.runs.engine import IDLE, at_once, claimed, new_thread, submit, thread_of
+from tests.runs.engine import IDLE, at_once, claim, claimed, finish, new_thread, submit, thread_of
 from threads.encoding import encode_for_jsonb
 from threads.exceptions import ThreadBusy, ThreadNotFound
 from threads.models import Thread
@@ -55,7 +55,7 @@ def test_run_and_job_appear_together_or_not_at_all() -> None:
 def test_the_job_of_a_run_is_locked_to_its_thread() -> None:
     run = submit()
     job = ProcrastinateJob.objects.get(pk=run.job_id)
-    assert (job.lock, job.args) == (str(run.thread_id), {"run_id": str(run.pk)})
+    assert (job.lock, job.args) == (str(run.thread_id), {"run_id": str(run.pk), "is_followed": True})
 
 
 @pytest.mark.parametrize("strategy", ["reject", "interrupt", "rollback"])
@@ -72,7 +72,7 @@ def test_a_busy_thread_refuses_a_run_that_would_not_wait(
 @pytest.mark.parametrize("strategy", ["enqueue", "reject", "interrupt", "rollback"])
 def test_a_thread_whose_runs_have_ended_takes_every_run(strategy: str) -> None:
     run = claimed()
-    run.finish(SUCCESS, IDLE, seq=1)
+    finish(run, SUCCESS, IDLE, seq=1)
     assert submit(thread=run.thread, multitask_strategy=strategy).status == "pending"
 
 
@@ -95,7 +95,7 @@ def test_no_run_is_made_on_a_deleted_thread() -> None:
 
 def test_claiming_begins_an_attempt() -> None:
     run = submit()
-    found = Run.objects.claim(run.pk)
+    found = claim(run.pk)
     assert found is not None
     assert (found.status, found.attempt) == status(run) == ("running", 1)
     assert found.started_at is not None
@@ -104,33 +104,33 @@ def test_claiming_begins_an_attempt() -> None:
 @raced
 def test_of_many_claims_one_wins() -> None:
     for _ in range(5):
-        outcomes = at_once(*[partial(Run.objects.claim, submit().pk)] * 4)
+        outcomes = at_once(*[partial(claim, submit().pk)] * 4)
         assert sorted(type(outcome).__name__ for outcome in outcomes) == [*["NoneType"] * 3, "Run"]
 
 
 def test_a_finished_run_cannot_be_claimed() -> None:
     run = claimed()
-    run.finish(SUCCESS, IDLE, seq=1)
-    assert Run.objects.claim(run.pk) is None
+    finish(run, SUCCESS, IDLE, seq=1)
+    assert claim(run.pk) is None
     assert status(run) == ("success", 1)
 
 
 def test_a_run_that_is_gone_cannot_be_claimed() -> None:
-    assert Run.objects.claim(uuid.uuid4()) is None
+    assert claim(uuid.uuid4()) is None
 
 
 def test_a_thread_has_one_running_run() -> None:
     first = claimed()
     second = submit(thread=first.thread)
     with pytest.raises(IntegrityError, match="one_running_run_per_thread"):
-        Run.objects.claim(second.pk)
+        claim(second.pk)
 
 
 @raced
 def test_of_two_runs_of_a_thread_one_can_be_claimed_at_a_time() -> None:
     first = submit()
     second = submit(thread=first.thread)
-    outcomes = at_once(partial(Run.objects.claim, first.pk), partial(Run.objects.claim, second.pk))
+    outcomes = at_once(partial(claim, first.pk), partial(claim, second.pk))
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["IntegrityError", "Run"]
     assert Run.objects.filter(status="running").count() == 1
 
@@ -140,7 +140,7 @@ def test_of_two_runs_of_a_thread_one_can_be_claimed_at_a_time() -> None:
 
 def test_finishing_writes_status_usage_and_time() -> None:
     run = claimed()
-    run.finish(SUCCESS, IDLE, seq=1, usage={"total_tokens": 3})
+    finish(run, SUCCESS, IDLE, seq=1, usage={"total_tokens": 3})
     found = Run.objects.get(pk=run.pk)
     assert (found.status, found.usage, found.error) == ("success", {"total_tokens": 3}, None)
     assert found.is_finished
@@ -149,14 +149,14 @@ def test_finishing_writes_status_usage_and_time() -> None:
 
 def test_finishing_writes_the_error_to_run_and_thread() -> None:
     run = claimed()
-    run.finish(ERROR, FAILED, seq=1)
+    finish(run, ERROR, FAILED, seq=1)
     assert Run.objects.get(pk=run.pk).error == BOOM
     assert thread_of(run).error == BOOM
 
 
 def test_finishing_closes_the_log() -> None:
     run = claimed()
-    run.finish(SUCCESS, IDLE, seq=5)
+    finish(run, SUCCESS, IDLE, seq=5)
     [event] = RunEvent.objects.filter(run=run)
     assert (event.seq, event.event, json.loads(event.data)) == (5, "end", {"status": "success"})
 
@@ -167,7 +167,7 @@ def test_finishing_closes_the_log() -> None:
 def test_the_thread_takes_over_what_the_run_left(thread_status: Thread.Status) -> None:
     run = claimed()
     values, interrupts = encode_for_jsonb({"a": 1}), encode_for_jsonb({"task": [{"id": "x"}]})
-    run.finish(SUCCESS, Outcome(thread_status=thread_status, values=values, interrupts=interrupts), seq=1)
+    finish(run, SUCCESS, Outcome(thread_status=thread_status, values=values, interrupts=interrupts), seq=1)
     thread = thread_of(run)
     assert (thread.status, thread.values) == (thread_status, {"a": 1})
     assert thread.interrupts == {"task": [{"id": "x"}]}
@@ -176,25 +176,25 @@ def test_the_thread_takes_over_what_the_run_left(thread_status: Thread.Status) -
 def test_a_run_without_values_leaves_the_threads() -> None:
     first = claimed()
     values = encode_for_jsonb({"a": 1})
-    first.finish(SUCCESS, Outcome(thread_status=Thread.Status.IDLE, values=values), seq=1)
+    finish(first, SUCCESS, Outcome(thread_status=Thread.Status.IDLE, values=values), seq=1)
     second = claimed(thread=first.thread)
-    second.finish(ERROR, FAILED, seq=1)
+    finish(second, ERROR, FAILED, seq=1)
     assert thread_of(first).values == {"a": 1}
 
 
 def test_the_thread_stays_busy_while_runs_wait() -> None:
     first = claimed()
     second = submit(thread=first.thread)
-    first.finish(SUCCESS, IDLE, seq=1)
+    finish(first, SUCCESS, IDLE, seq=1)
     assert thread_of(first).status == "busy"
-    Run.objects.claim(second.pk).finish(SUCCESS, IDLE, seq=1)  # type: ignore[union-attr]
+    finish(claim(second.pk), SUCCESS, IDLE, seq=1)  # type: ignore[arg-type]
     assert thread_of(first).status == "idle"
 
 
 @raced
 def test_of_many_finishes_of_one_attempt_one_wins() -> None:
     run = claimed()
-    calls = [partial(run.finish, outcome, IDLE, seq=1) for outcome in (SUCCESS, ERROR, SUCCESS, ERROR)]
+    calls = [partial(finish, run, outcome, IDLE, seq=1) for outcome in (SUCCESS, ERROR, SUCCESS, ERROR)]
     outcomes = at_once(*calls)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", *["RunLost"] * 3]
     winner = [SUCCESS, ERROR, SUCCESS, ERROR][outcomes.index(None)]
@@ -205,21 +205,21 @@ def test_of_many_finishes_of_one_attempt_one_wins() -> None:
 def test_a_lost_attempt_changes_nothing() -> None:
     lost = claimed()
     lost.release()
-    current = Run.objects.claim(lost.pk)
+    current = claim(lost.pk)
     before = Thread.objects.values().get(pk=lost.thread_id)
     with pytest.raises(RunLost):
-        lost.finish(ERROR, FAILED, seq=9)
+        finish(lost, ERROR, FAILED, seq=9)
     assert status(lost) == ("running", 2)
     assert Thread.objects.values().get(pk=lost.thread_id) == before
     assert not RunEvent.objects.exists()
     assert current is not None
-    current.finish(SUCCESS, IDLE, seq=1)
+    finish(current, SUCCESS, IDLE, seq=1)
 
 
 def test_a_pending_run_cannot_be_finished() -> None:
     run = submit()
     with pytest.raises(RunLost):
-        run.finish(SUCCESS, IDLE, seq=1)
+        finish(run, SUCCESS, IDLE, seq=1)
     assert status(run) == ("pending", 0)
 
 
@@ -227,7 +227,7 @@ def test_a_deleted_run_cannot_be_finished() -> None:
     run = claimed()
     thread_of(run).delete()
     with pytest.raises(RunLost):
-        run.finish(SUCCESS, IDLE, seq=1)
+        finish(run, SUCCESS, IDLE, seq=1)
     assert not RunEvent.objects.exists()
 
 
@@ -235,7 +235,7 @@ def test_a_deleted_run_cannot_be_finished() -> None:
 def test_a_thread_that_gets_a_run_while_one_finishes_stays_busy() -> None:
     for _ in range(5):
         run = claimed()
-        at_once(partial(run.finish, SUCCESS, IDLE, seq=1), partial(submit, thread=run.thread))
+        at_once(partial(finish, run, SUCCESS, IDLE, seq=1), partial(submit, thread=run.thread))
         assert status(run) == ("success", 1)
         assert thread_of(run).status == "busy"
 
@@ -248,7 +248,7 @@ def test_a_released_run_is_pending_and_its_next_attempt_another() -> None:
     run.release()
     assert status(run) == ("pending", 1)
     assert thread_of(run).status == "busy"
-    again = Run.objects.claim(run.pk)
+    again = claim(run.pk)
     assert again is not None
     assert again.attempt == 2
 
@@ -257,7 +257,7 @@ def test_a_released_run_is_pending_and_its_next_attempt_another() -> None:
 def test_a_run_is_finished_or_released_but_never_both() -> None:
     for _ in range(5):
         run = claimed()
-        finished, released = at_once(partial(run.finish, SUCCESS, IDLE, seq=1), run.release)
+        finished, released = at_once(partial(finish, run, SUCCESS, IDLE, seq=1), run.release)
         assert {type(finished), type(released)} == {type(None), RunLost}
         assert status(run)[0] == ("success" if finished is None else "pending")
         assert thread_of(run).status == ("idle" if finished is None else "busy")
@@ -266,7 +266,7 @@ def test_a_run_is_finished_or_released_but_never_both() -> None:
 def test_a_lost_attempt_cannot_be_released() -> None:
     lost = claimed()
     lost.release()
-    Run.objects.claim(lost.pk)
+    claim(lost.pk)
     with pytest.raises(RunLost):
         lost.release()
     assert status(lost) == ("running", 2)
@@ -282,7 +282,7 @@ def test_a_thread_can_be_deleted_whatever_its_runs_do(what: str) -> None:
         run = claimed()
         calls: dict[str, Callable[[], Any]] = {
             "submit": partial(submit, thread=run.thread),
-            "finish": partial(run.finish, SUCCESS, IDLE, seq=1),
+            "finish": partial(finish, run, SUCCESS, IDLE, seq=1),
             "release": run.release,
         }
         deleted, other = at_once(thread_of(run).delete, calls[what])
@@ -306,7 +306,7 @@ def test_a_run_is_found_by_its_id() -> None:
 
 def test_active_are_those_that_wait_or_execute() -> None:
     finished, running, pending = claimed(), claimed(), submit()
-    finished.finish(SUCCESS, IDLE, seq=1)
+    finish(finished, SUCCESS, IDLE, seq=1)
     assert set(Run.objects.active()) == {running, pending}
 
 

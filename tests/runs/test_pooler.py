@@ -42,6 +42,13 @@ def execute(url: str, assistant_id: str, graph_input: Any) -> dict[str, Any]:
         return dict(client.post(f"/threads/{thread}/runs/wait", json=body).raise_for_status().json())
 
 
+def stream(url: str, assistant_id: str, graph_input: Any) -> None:
+    with httpx.Client(base_url=url, timeout=30) as client:
+        thread = client.post("/threads", json={}).json()["thread_id"]
+        body = {"assistant_id": assistant_id, "input": graph_input}
+        assert client.post(f"/threads/{thread}/runs/stream", json=body).raise_for_status().text
+
+
 def test_without_a_pooler_there_is_one_address(settings: Settings) -> None:
     assert settings.SKEINO_DIRECT_DATABASE_URL is None
     assert parameters.pooled() == parameters.direct()
@@ -67,6 +74,7 @@ def test_what_listens_and_what_writes_events_is_connected_directly_and_nothing_e
     with serving(by_pooler, langgraph_json=GRAPHS, SKEINO_DIRECT_DATABASE_URL=past_it) as server:
         execute(server, "echo", human("hi"))
         execute(server, "users", {})
+        stream(server, "echo", human("hi"))
         found = connections(url)
     direct = [query for name, query in found if name == "direct"]
     pooled = [query for name, query in found if name == "pooled"]

@@ -12,15 +12,17 @@ import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import ConnectorException
 from procrastinate.psycopg_connector import PsycopgConnector
 from pytest_django import Settings
 
-from runs import jobs
+from assistants.database import execute
+from runs import jobs, statements
 from runs.models import Run
 from runs.querysets import RECOVERY_AGE
-from tests.runs.engine import asubmit, at_once, ended, submit, working
+from tests.runs.engine import aclaim, asubmit, at_once, claim, ended, submit, working
 from tests.runs.told import Folder
 
 pytestmark = pytest.mark.usefixtures("engine_db")
@@ -44,14 +46,14 @@ def worker(*, silent: float = 0) -> int:
     return int(worker_id)
 
 
-def taken_by(worker_id: int | None, run: Run | None = None, *, claim: bool = True) -> Run:
+def taken_by(worker_id: int | None, run: Run | None = None, *, is_claimed: bool = True) -> Run:
     """A run whose job that worker has; None is a worker that is registered no more."""
     run = run or submit()
     query(
         "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s WHERE id = %s", worker_id, run.job_id
     )
-    if claim:
-        Run.objects.claim(run.pk)
+    if is_claimed:
+        claim(run.pk)
     return run
 
 
@@ -82,7 +84,7 @@ def test_the_jobs_of_living_workers_are_left_alone() -> None:
 
 
 def test_a_run_that_was_not_yet_claimed_was_not_lost() -> None:
-    run = taken_by(None, claim=False)
+    run = taken_by(None, is_claimed=False)
     assert jobs.take_back(SILENCE) == [run.job_id]
     assert standing(run) == ("pending", 0)
 
@@ -92,7 +94,7 @@ def test_a_run_that_had_ended_stays_so() -> None:
     Run.objects.update(status=Run.Status.SUCCESS)
     assert jobs.take_back(SILENCE) == [run.job_id]
     assert standing(run) == ("success", 0)
-    assert Run.objects.claim(run.pk) is None
+    assert claim(run.pk) is None
 
 
 def test_a_request_to_abort_goes_with_the_worker_and_stays_with_the_run() -> None:
@@ -152,6 +154,64 @@ def test_a_periodic_job_that_was_lost_does_not_hold_up_the_runs(waiting: bool) -
     assert [found[job_id] for job_id in lost] == ["aborted"] * (len(lost) - 1) + ["todo"]
 
 
+# --- fetching ---
+
+
+def fetch(worker_id: int) -> list[dict[str, Any]]:
+    return execute(*statements.fetch(worker_id, timezone.now()))
+
+
+def test_a_job_is_fetched_with_its_run() -> None:
+    run, this = submit(), worker()
+    [row] = fetch(this)
+    assert (row["id"], row["worker_id"], row["thread_id"], row["attempt"]) == (
+        run.job_id,
+        this,
+        run.thread_id,
+        1,
+    )
+    assert (job(run)[:2], standing(run)) == (("doing", this), ("running", 0))
+    assert fetch(this) == []
+
+
+def test_a_job_is_fetched_though_its_run_cannot_be_claimed() -> None:
+    """Its thread's other run has lost its job. Who executes this one finds that out."""
+    first = taken_by(worker())
+    second, this = submit(thread=first.thread), worker()
+    query("DELETE FROM procrastinate_jobs WHERE id = %s", first.job_id)
+    [row] = fetch(this)
+    assert (row["id"], row["attempt"]) == (second.job_id, None)
+    assert (job(second)[:2], standing(second)) == (("doing", this), ("pending", 0))
+
+
+def test_what_a_worker_has_fetched_unheard_is_queued_again() -> None:
+    this, other = worker(), worker()
+    known, unheard, others = taken_by(this), taken_by(this), taken_by(other)
+    assert jobs.give_back(this, [known.job_id]) == [unheard.job_id]
+    assert (job(unheard)[:2], standing(unheard)) == (("todo", None), ("pending", 0))
+    assert [standing(run)[0] for run in (known, others)] == ["running", "running"]
+
+
+@pytest.mark.usefixtures("engine")
+async def test_a_worker_asks_again_for_what_it_has_fetched_unheard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lives on, so nobody takes its jobs back."""
+    execute, failures = PsycopgConnector.execute_query_all_async, iter([1])
+
+    async def fail_once(self: Any, query: str, **arguments: Any) -> Any:
+        rows = await execute(self, query, **arguments)
+        if "procrastinate_fetch_job" in query and rows:
+            for _ in failures:
+                raise ConnectorException from psycopg.OperationalError("the connection is lost")
+        return rows
+
+    monkeypatch.setattr(PsycopgConnector, "execute_query_all_async", fail_once)
+    run = await asubmit("slow", input={"text": "0"})
+    async with working():
+        await ended(run, seconds=5)
+    assert next(failures, None) is None
+    assert [(run.status, run.attempt, run.lost) async for run in Run.objects.all()] == [("success", 2, 0)]
+
+
 # --- stopping ---
 
 
@@ -194,9 +254,9 @@ async def test_a_worker_ends_no_job_that_another_has(tmp_path: Path, node: str) 
         async with working() as this:
             await folder.await_line("first")
             other = await sync_to_async(worker)()
-            await sync_to_async(taken_by)(other, run, claim=False)
+            await sync_to_async(taken_by)(other, run, is_claimed=False)
             await Run.objects.aupdate(status=Run.Status.PENDING)
-            await sync_to_async(Run.objects.claim)(run.pk)
+            await aclaim(run.pk)
             folder.open("gate")
             while this._executions:
                 await asyncio.sleep(0.01)

@@ -12,7 +12,7 @@ from runs.admin import waterfall
 from runs.execution import MAX_TRACEBACK, Execution
 from runs.models import Run
 from runs.serializers import RunSerializer
-from tests.runs.engine import aclaimed, asubmit, work_off
+from tests.runs.engine import aclaimed, afinish, asubmit, work_off
 
 # Times of nodes
 
@@ -65,7 +65,7 @@ async def test_the_traceback_of_an_error_is_kept_for_operators_alone(engine: Non
 async def test_a_traceback_with_characters_that_postgres_refuses_is_kept(engine: None) -> None:
     execution = Execution(await aclaimed("echo"), cast(Any, None), cast(Any, None))
     end = execution._raised(ValueError("odd: \0\ud800"))
-    await sync_to_async(execution.run.finish)(*end, seq=1, traceback=execution.traceback)
+    await afinish(execution.run, *end, seq=1, traceback=execution.traceback)
     assert "odd: \ufffd?" in (await Run.objects.aget(pk=execution.run.pk)).traceback
 
 

@@ -23,7 +23,7 @@ from runs.models import Run, RunEvent
 from runs.streaming import check_capacity
 from runs.thread_stream import Start, ThreadStream
 from tests.runs.api import create_thread, execute, path_of, start, told
-from tests.runs.engine import IDLE, asubmit, new_thread
+from tests.runs.engine import IDLE, aclaim, afinish, asubmit, new_thread
 from tests.runs.told import Folder
 from threads.models import Thread
 
@@ -294,9 +294,9 @@ async def test_a_run_that_is_tried_again_goes_on_in_its_log(
     await anext(stream)  # it has begun
     run = await asubmit(thread=thread)
     for attempt in (1, 2):
-        run = await sync_to_async(Run.objects.claim)(run.pk)  # type: ignore[assignment]
+        run = await aclaim(run.pk)  # type: ignore[assignment]
         await log(run, attempt)
-        await sync_to_async(run.finish)(Run.Status.TIMEOUT, IDLE, seq=attempt + 1)
+        await afinish(run, Run.Status.TIMEOUT, IDLE, seq=attempt + 1)
         assert f'"n":{attempt}' in await next_event(stream)
         assert "run_done" in await next_event(stream)
         await sync_to_async(run.retry)()
@@ -309,14 +309,14 @@ async def test_a_run_of_several_attempts_is_sent_once(
     await anext(stream)  # it has begun
     run = await asubmit(thread=thread)
     for attempt in (1, 2):
-        run = await sync_to_async(Run.objects.claim)(run.pk)  # type: ignore[assignment]
+        run = await aclaim(run.pk)  # type: ignore[assignment]
         await log(run, attempt)
         assert f'"n":{attempt}' in await next_event(stream)
         if attempt == 1:
             await sync_to_async(run.release)()
-    await sync_to_async(run.finish)(Run.Status.SUCCESS, IDLE, seq=3)
+    await afinish(run, Run.Status.SUCCESS, IDLE, seq=3)
     assert "run_done" in await next_event(stream)
-    other = await sync_to_async(Run.objects.claim)((await asubmit(thread=thread)).pk)
+    other = await aclaim((await asubmit(thread=thread)).pk)
     assert other is not None
     await log(other, 1)
     assert str(other.pk) in await next_event(stream)
@@ -363,7 +363,7 @@ async def test_a_lost_connection_is_made_again(
             [lookout.NEXT_RUNS.replace("%s", "{}").format("$1", "$2", "$3")],
         )
         assert len(await lost.fetchall()) == 1
-    run = await sync_to_async(Run.objects.claim)((await asubmit(thread=thread)).pk)
+    run = await aclaim((await asubmit(thread=thread)).pk)
     assert run is not None
     await log(run, 1)
     assert str(run.pk) in await next_event(stream)

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.db import connection, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
-from runs import worker
+from runs import statements, worker
 from runs.models import Run
 from runs.statements import Statement
 from tests.graphs import factories
@@ -127,39 +128,53 @@ async def test_a_run_submitted_in_a_worker_process_is_submitted_whole_or_not_at_
     assert not await ProcrastinateJob.objects.aexists()
 
 
-@pytest.mark.parametrize("written_first", [False, True])
-@pytest.mark.parametrize("which", ["SET status = 'running'", "SET settled_status"])
-async def test_a_run_whose_row_cannot_be_written_is_tried_again(
-    monkeypatch: pytest.MonkeyPatch, which: str, written_first: bool
-) -> None:
-    transact, failures = worker.Worker._transact, iter([psycopg.OperationalError("the connection is lost")])
+@pytest.fixture
+def unreachable_once(monkeypatch: pytest.MonkeyPatch, written_first: bool) -> Iterator[None]:
+    """The database has no answer to a worker's first statement. It may have executed it."""
+    transact, failures = statements.transact, iter([psycopg.OperationalError("the connection is lost")])
 
-    async def fail_once(self: worker.Worker, found: list[Statement]) -> Any:
-        if which not in found[-1].text:
-            return await transact(self, found)
+    async def fail_once(pool: Any, found: list[Statement]) -> Any:
         for failure in failures:
             if written_first:
-                await transact(self, found)
+                await transact(pool, found)
             raise failure
-        return await transact(self, found)
+        return await transact(pool, found)
 
-    monkeypatch.setattr(worker.Worker, "_transact", fail_once)
+    monkeypatch.setattr(statements, "transact", fail_once)
+    yield
+    assert next(failures, None) is None
+
+
+@pytest.mark.parametrize("written_first", [False, True])
+@pytest.mark.usefixtures("unreachable_once")
+async def test_an_end_that_cannot_be_written_is_written_again() -> None:
     await asubmit("echo", input=human("hi"))
     await work_off()
     assert await statuses() == {"success": 1}
-    assert next(failures, None) is None
+
+
+@pytest.mark.parametrize("written_first", [False, True])
+@pytest.mark.usefixtures("unreachable_once")
+async def test_a_claim_that_cannot_be_written_is_undone() -> None:
+    run = await asubmit("echo", input=human("hi"))
+    async with worker.opened() as opened:
+        with pytest.raises(psycopg.OperationalError):
+            await opened.execute(run.pk)
+        assert await statuses() == {"pending": 1}
+        assert await opened.execute(run.pk) == "idle"
+    assert await statuses() == {"success": 1}
 
 
 async def test_a_run_whose_result_cannot_be_stored_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even by a second try: it would be tried for ever."""
-    transact = worker.Worker._transact
+    transact = statements.transact
 
-    async def refuse(self: worker.Worker, found: list[Statement]) -> Any:
+    async def refuse(pool: Any, found: list[Statement]) -> Any:
         if "values" in found[-1].parameters and found[-1].parameters["values"] is not None:
             raise psycopg.errors.ProgramLimitExceeded("too large")
-        return await transact(self, found)
+        return await transact(pool, found)
 
-    monkeypatch.setattr(worker.Worker, "_transact", refuse)
+    monkeypatch.setattr(statements, "transact", refuse)
     await asubmit("echo", input=human("hi"))
     await work_off()
     run = await Run.objects.select_related("thread").aget()

@@ -17,7 +17,7 @@ from asgiref.sync import sync_to_async
 from runs.graph_api.serializers import GraphCallSerializer
 from runs.models import Run
 from tests.live import serving
-from tests.runs.engine import IDLE, aclaimed, asubmit, at_once, working
+from tests.runs.engine import IDLE, aclaimed, asubmit, at_once, finish, working
 from tests.runs.graph_api.api import call, error, invoke, new_name, of, said, stop, stream
 from tests.runs.told import Folder
 from threads.models import Thread
@@ -213,9 +213,9 @@ def test_it_reaches_a_run_in_any_process(fresh_database: Callable[[], str], fold
 async def test_a_stop_that_races_the_runs_end_changes_nothing_then() -> None:
     for _ in range(5):
         run = await aclaimed(input={"messages": [{"role": "user", "content": "hi"}]})
-        finish = partial(run.finish, Run.Status.SUCCESS, IDLE, seq=1)
+        finishing = partial(finish, run, Run.Status.SUCCESS, IDLE, seq=1)
         stop_all = Run.objects.filter(thread=run.thread_id).drain
-        *stopped, finished = await sync_to_async(at_once)(stop_all, stop_all, finish)
+        *stopped, finished = await sync_to_async(at_once)(stop_all, stop_all, finishing)
         await run.arefresh_from_db()
         assert {*map(type, stopped)} == {bool}
         assert finished is None
