@@ -26,7 +26,7 @@ from runs.lease import Lease, LeasedControl
 from runs.models import CANCELLED, Run
 from runs.stream_modes import Translator, graph_modes
 from runs.usage import UsageCallback
-from threads.encoding import encode, encode_for_jsonb
+from threads.encoding import EncodedJSON, encode, encode_for_jsonb, for_jsonb
 from threads.models import Thread
 from threads.state import Outcome
 
@@ -61,6 +61,7 @@ class Execution:
         self._is_lost = self._is_closed = False
         self._latest = RunnableConfig(configurable={"thread_id": str(run.thread_id), "checkpoint_ns": ""})
         self._values: Any = None
+        self._values_text = ""  # if they have been encoded, for an event
         self._interrupted = False
 
     async def execute(self, build: Callable[[RunnableConfig], Awaitable[Pregel]]) -> End:
@@ -193,7 +194,9 @@ class Execution:
                 if mode == "values" and not path:
                     self._note_values(chunk)
                 for name, data in translator.events(path, mode, chunk):
-                    await self._log(name, data)
+                    text = await self._log(name, data)
+                    if data is self._values:
+                        self._values_text = text
         for name, data in translator.last_events():
             await self._log(name, data)
 
@@ -209,7 +212,8 @@ class Execution:
                 else:
                     yield "events", event
 
-    async def _log(self, event: str, data: Any) -> None:
+    async def _log(self, event: str, data: Any) -> str:
+        """Returns the data as it stands in the log."""
         if self._is_closed:
             raise RunLost(self.run.pk)
         text, limit = encode(data), conf.SKEINO_MAX_EVENT_BYTES
@@ -219,17 +223,21 @@ class Execution:
         row = Row(self.run.pk, self.run.attempt, self.seq, event, text)
         # Nothing follows at once upon the first event that says anything, so the two go together.
         await self.events.append(row, soon=self._is_followed and event != "metadata")
+        return text
 
     def _note_values(self, chunk: Any) -> None:
         if isinstance(chunk, dict) and "__interrupt__" in chunk:
             self._interrupted = True
             chunk = {key: value for key, value in chunk.items() if key != "__interrupt__"}
-        self._values = chunk
+        self._values, self._values_text = chunk, ""
+
+    def _encoded_values(self) -> EncodedJSON:
+        return for_jsonb(self._values_text or encode(self._values))
 
     async def _outcome(self, *, paused: bool = False) -> Outcome:
         paused = paused or self._interrupted or any(breakpoints(self.run, self.graph))
         if not paused and self._values is not None:
-            return Outcome(thread_status=Thread.Status.IDLE, values=encode_for_jsonb(self._values))
+            return Outcome(thread_status=Thread.Status.IDLE, values=self._encoded_values())
         # Only a checkpoint knows the tasks that wait, and whether a breakpoint was the end.
         snapshot = await self.graph.aget_state(self._latest)
         return Outcome.of(snapshot, self.graph)
@@ -268,7 +276,7 @@ class Execution:
     def _left(self, error: dict[str, str], status: Thread.Status) -> Outcome:
         return Outcome(
             thread_status=status,
-            values=None if self._values is None else encode_for_jsonb(self._values),
+            values=None if self._values is None else self._encoded_values(),
             error=encode_for_jsonb(error),
         )
 

@@ -49,8 +49,12 @@ def encode(value: Any) -> str:
 
 
 def encode_for_jsonb(value: Any) -> EncodedJSON:
-    """As ``encode``, with NUL characters replaced by U+FFFD: jsonb cannot hold them."""
-    text = encode(value)
+    """As ``encode``, but see ``for_jsonb``."""
+    return for_jsonb(encode(value))
+
+
+def for_jsonb(text: str) -> EncodedJSON:
+    """JSON with NUL characters replaced by U+FFFD: jsonb cannot hold them."""
     return EncodedJSON(_NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text)
 
 
