@@ -12,9 +12,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import URLPattern
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException
 
-from assistants.console.fields import JSONField
+from assistants.console.fields import JSONField, checked
 from assistants.console.verbs import Verb
 from threads import conversation, state, timeline
 from threads.admin.managed import ManagedAdmin
@@ -71,12 +71,7 @@ class StateForm(forms.Form):
             "as_node": data.get("as_node") or None,
             "checkpoint_id": str(checkpoint) if checkpoint else None,
         }
-        checked = StateUpdateSerializer(data=body)
-        try:
-            checked.is_valid(raise_exception=True)
-        except ValidationError as exc:
-            raise forms.ValidationError(str(exc.detail)) from exc
-        self.body = checked.validated_data
+        self.body = checked(StateUpdateSerializer(data=body)).validated_data
         return data
 
     def submit(self) -> None:
