@@ -106,6 +106,7 @@ class ThreadAdmin(WithoutRuns):
         extra: dict[str, Any] = {}
         if thread is not None:
             extra["stream_url"], extra["is_busy"] = self.url("stream", thread.pk), verbs.is_busy(thread)
+            extra["updated_at"] = thread.updated_at.isoformat()
         if thread is not None and self.may(request, RUN, thread) and self.sees_content(request):
             initial = {"checkpoint_id": request.GET.get("checkpoint", "")[:64]}
             extra |= {"run_form": RunForm(request, thread, **initial), "run_url": self.url("run", thread.pk)}
