@@ -37,17 +37,10 @@ admin.site.unregister(Thread)
 @admin.register(Thread)
 class ThreadAdmin(WithoutRuns):
     list_display = [
-        *(
-            "name",
-            "state",
-            "graph",
-            "assistant",
-            "owner",
-            "number_of_messages",
-            "tokens",
-            "last_run",
-            "updated",
-        ),
+        *(column for column in WithoutRuns.list_display if column != "updated_at"),
+        "tokens",
+        "last_run",
+        "updated",
     ]
     verbs = [*verbs.OF_THREADS, *WithoutRuns.verbs]
     change_form_template = "admin/runs/thread_change_form.html"

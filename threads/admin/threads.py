@@ -51,39 +51,40 @@ class ThreadChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        complete: Any = getattr(self.model_admin, "complete")  # noqa: B009  (ours, not every admin's)
-        complete(list(self.result_list))
+        threads: Any = self.model_admin
+        threads.complete(list(self.result_list))
 
 
-class GraphFilter(admin.SimpleListFilter):
-    title, parameter_name = _("graph"), "graph"
+class MetadataFilter(admin.SimpleListFilter):
+    """By what the metadata have under a key."""
+
+    key: str
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(metadata__contains={self.key: self.value()}) if self.value() else queryset
+
+
+class GraphFilter(MetadataFilter):
+    title, parameter_name, key = _("graph"), "graph", "graph_id"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(graph_id, graph_id) for graph_id in sorted(registry.ids())]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(metadata__contains={"graph_id": self.value()}) if self.value() else queryset
 
-
-class AssistantFilter(admin.SimpleListFilter):
-    title, parameter_name = _("assistant"), "assistant"
+class AssistantFilter(MetadataFilter):
+    title, parameter_name, key = _("assistant"), "assistant", "assistant_id"
     MOST = 100
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         found = Assistant.objects.order_by("name").values_list("pk", "name")[: self.MOST]
         return [(str(pk), name) for pk, name in found]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return (
-            queryset.filter(metadata__contains={"assistant_id": self.value()}) if self.value() else queryset
-        )
-
 
 @admin.register(Thread)
 class ThreadAdmin(ThreadPages):
     """The threads that the API shows to the user too."""
 
-    list_display = [*("name", "state", "graph", "assistant", "owner", "number_of_messages"), "updated_at"]
+    list_display = ["name", "state", "graph", "assistant", "owner", "number_of_messages", "updated_at"]
     list_filter = ["status", GraphFilter, AssistantFilter, "created_at"]
     list_select_related = ["owner"]
     list_per_page = 50
