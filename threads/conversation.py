@@ -146,8 +146,10 @@ def _text(content: Any) -> tuple[str, list[Any]]:
     """What of a message's content is text, and what is not."""
     if isinstance(content, str):
         return content, []
+    if content is None:
+        return "", []
     texts, others = [], []
-    for block in content if isinstance(content, list) else [] if content is None else [content]:
+    for block in content if isinstance(content, list) else [content]:
         if isinstance(block, str):
             texts.append(block)
         elif isinstance(block, dict) and isinstance(block.get("text"), str):
