@@ -103,9 +103,7 @@ class ConsoleAdmin(admin.ModelAdmin):
         return reverse(f"{site}:{opts.app_label}_{opts.model_name}_{name}", args=args)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.verb_view)
-        name = f"{self.opts.app_label}_{self.opts.model_name}_verb"
-        return [path("<uuid:pk>/do/<slug:verb>/", view, name=name), *super().get_urls()]
+        return [self.page("verb", "<uuid:pk>/do/<slug:verb>/", self.verb_view), *super().get_urls()]
 
     def page(self, name: str, route: str, view: Callable[..., Any]) -> URLPattern:
         """A page of this admin's own, for those who are logged in as staff."""
