@@ -3,14 +3,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from assistants.console.lists import CappedPaginator
-from assistants.console.verbs import MAX_CHOSEN, badge
+from assistants.console.verbs import badge
 from assistants.graphs import registry
 from assistants.models import Assistant
 from assistants.users import has_permission
@@ -184,10 +184,8 @@ class ThreadAdmin(ThreadPages):
     @admin.action(description=_("Export selected threads as JSON"), permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Thread]) -> HttpResponseBase | None:
         """A list of threads as the API shows them, with their values."""
-        ids = list(queryset.values_list("pk", flat=True)[: MAX_CHOSEN + 1])
-        if len(ids) > MAX_CHOSEN:
-            text = _("At most %(count)d can be chosen at a time.") % {"count": MAX_CHOSEN}
-            self.message_user(request, text, messages.ERROR)
+        ids = self.chosen(request, queryset.values_list("pk", flat=True))
+        if ids is None:
             return None
         headers = {"Content-Disposition": 'attachment; filename="threads.json"'}
         return StreamingHttpResponse(_exported(ids), content_type="application/json", headers=headers)
