@@ -12,7 +12,6 @@ from django.urls import URLPattern
 from django.utils.translation import gettext_lazy as _
 
 from assistants import introspection
-from assistants.console.json_tree import json_tree
 from assistants.console.picture import picture
 from assistants.console.verbs import ConsoleAdmin, Panel
 from assistants.forms import AssistantForm, form_for
@@ -107,8 +106,7 @@ class AssistantAdmin(ConsoleAdmin):
     def schemas_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         assistant = self._served(request, pk)
         schemas = introspection.schemas(registry.build(assistant.graph_id))
-        shown = [(name, json_tree(schema)) for name, schema in schemas.items() if schema]
-        context = {"object": assistant, "schemas": shown}
+        context = {"object": assistant, "schemas": schemas}
         return self.panel(request, "admin/assistants/schemas.html", _("Schemas"), **context)
 
     def _served(self, request: HttpRequest, pk: UUID) -> Assistant:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework.exceptions import APIException
 
 
@@ -34,3 +36,14 @@ class GraphNotFound(APIException):
 
     def __init__(self, graph_id: str, graph_ids: list[str]) -> None:
         super().__init__(f"Graph '{graph_id}' not found. Expected one of: {graph_ids}")
+
+
+def first_error(errors: Any, path: str = "") -> str:
+    """One sentence for all that a serializer finds wrong: the first, with where it is."""
+    if isinstance(errors, dict):
+        key, value = next(iter(errors.items()))
+        return first_error(value, path if key == "non_field_errors" else f"{path}.{key}".lstrip("."))
+    if isinstance(errors, list):
+        index, error = next((i, e) for i, e in enumerate(errors) if e)  # items without an error are empty
+        return first_error(error, f"{path}.{index}".lstrip(".") if isinstance(error, (dict, list)) else path)
+    return f"{path}: {errors}" if path else str(errors)

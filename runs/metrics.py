@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -42,13 +41,13 @@ for _status in ("idle", "interrupted", "error"):
 def count_end(status: str, thread_status: str) -> None:
     """A run has ended, and left its thread so."""
     RUNS_FINISHED.labels(status).inc()
+    count_left(thread_status)
+
+
+def count_left(thread_status: str) -> None:
+    """A run, or an edit of the state, has left its thread so: busy, if there is more to run."""
     if thread_status != "busy":
         THREADS_SETTLED.labels(thread_status).inc()
-
-
-def count_settled(status: str) -> None:
-    """A thread has nothing more to run, when the open transaction commits."""
-    transaction.on_commit(THREADS_SETTLED.labels(status).inc)
 
 
 def observe_duration(started_at: datetime | None) -> None:

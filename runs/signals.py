@@ -5,8 +5,10 @@ And what is counted of threads, whose own app knows nothing of metrics.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.db.models.signals import post_save, pre_delete
 from django.dispatch import receiver
 
@@ -23,6 +25,7 @@ def abandon_run(instance: Run, origin: Any, **kwargs: Any) -> None:
 
 
 @receiver(post_save, sender=Thread)
-def count_settled_thread(instance: Thread, update_fields: frozenset[str] | None, **kwargs: Any) -> None:
-    if "status" in (update_fields or ()) and instance.status != Thread.Status.BUSY:
-        metrics.count_settled(instance.status)
+def count_left_thread(instance: Thread, update_fields: frozenset[str] | None, **kwargs: Any) -> None:
+    """What ends with its run is counted there: the statements that end it send no signals."""
+    if "status" in (update_fields or ()):
+        transaction.on_commit(partial(metrics.count_left, instance.status))

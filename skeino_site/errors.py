@@ -13,6 +13,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
+from assistants.exceptions import first_error
 from runs.graph_api import envelopes
 from threads.encoding import encode
 
@@ -35,17 +36,6 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     elif isinstance(exc, exceptions.MethodNotAllowed):
         response.data = {"detail": "Method Not Allowed"}
     return response
-
-
-def first_error(errors: Any, path: str = "") -> str:
-    """One sentence for all of them: the first, with where it is."""
-    if isinstance(errors, dict):
-        key, value = next(iter(errors.items()))
-        return first_error(value, path if key == "non_field_errors" else f"{path}.{key}".lstrip("."))
-    if isinstance(errors, list):
-        index, error = next((i, e) for i, e in enumerate(errors) if e)  # items without an error are empty
-        return first_error(error, f"{path}.{index}".lstrip(".") if isinstance(error, (dict, list)) else path)
-    return f"{path}: {errors}" if path else str(errors)
 
 
 @csrf_exempt

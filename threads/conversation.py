@@ -88,24 +88,18 @@ def part(thread: Thread, before: int | None = None) -> Part:
     total = thread.message_count or 0
     end = total if before is None else max(min(before, total), 0)
     first = max(end - PER_PAGE, 0)
-    limits: dict[str, Any] = {
-        "first": first,
-        "last": end - 1,
-        "max": MAX_MESSAGE,
-        "cut": CUT,
-        "thread": thread.pk,
-    }
+    limits: dict[str, Any] = {"first": first, "last": end - 1, "max": MAX_MESSAGE, "cut": CUT}
     with connection.cursor() as cursor:
-        cursor.execute(MESSAGES, {**limits, "thread": thread.pk})
+        cursor.execute(MESSAGES, {"thread": thread.pk, **limits})
         rows = cursor.fetchall()
     return Part([_message(*row) for row in rows], total, first or None)
 
 
 def values(thread: Thread) -> list[Value]:
     """The keys of the latest state, without more of a large one than its beginning."""
+    limits: dict[str, Any] = {"max": MAX_VALUE, "cut": CUT, "keys": MAX_KEYS}
     with connection.cursor() as cursor:
-        limits: dict[str, Any] = {"max": MAX_VALUE, "cut": CUT, "keys": MAX_KEYS, "thread": thread.pk}
-        cursor.execute(VALUES, limits)
+        cursor.execute(VALUES, {"thread": thread.pk, **limits})
         rows = cursor.fetchall()
     return [
         Value(key, text if length > MAX_VALUE else json.loads(text), length, length > MAX_VALUE)
@@ -152,8 +146,10 @@ def _text(content: Any) -> tuple[str, list[Any]]:
     """What of a message's content is text, and what is not."""
     if isinstance(content, str):
         return content, []
+    if content is None:
+        return "", []
     texts, others = [], []
-    for block in content if isinstance(content, list) else [] if content is None else [content]:
+    for block in content if isinstance(content, list) else [content]:
         if isinstance(block, str):
             texts.append(block)
         elif isinstance(block, dict) and isinstance(block.get("text"), str):

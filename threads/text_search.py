@@ -80,7 +80,8 @@ class ThreadTextQuerySet(models.QuerySet["ThreadText"]):
             with connection.cursor() as cursor:
                 cursor.execute(FILL, limits)
                 changed, taken, kept = cursor.fetchone()
-            if taken == changed < BATCH or not kept:  # or somebody has locked them all
+            is_last = changed < BATCH and taken == changed
+            if is_last or not kept:  # where none is kept, somebody has locked them all
                 return True
         return False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -22,12 +23,13 @@ PER_PAGE = 25
 MAX_COMPARED = 5_000_000
 
 SELECT = """
-SELECT c.checkpoint_id, c.checkpoint ->> 'ts',
-    jsonb_build_object(
-        'source', c.metadata -> 'source', 'step', c.metadata -> 'step', 'run', c.metadata -> 'run_id'
-    ),
-    c.checkpoint -> 'channel_versions', c.checkpoint -> 'versions_seen',
-    p.checkpoint -> 'channel_versions', p.checkpoint -> 'versions_seen', p.checkpoint_id, p.metadata -> 'step'
+SELECT jsonb_build_object(
+    'id', c.checkpoint_id, 'at', c.checkpoint -> 'ts',
+    'source', c.metadata -> 'source', 'step', c.metadata -> 'step',
+    'versions', c.checkpoint -> 'channel_versions', 'seen', c.checkpoint -> 'versions_seen',
+    'parent', p.checkpoint_id, 'parent_step', p.metadata -> 'step',
+    'parent_versions', p.checkpoint -> 'channel_versions', 'parent_seen', p.checkpoint -> 'versions_seen'
+)
 FROM checkpoints c
 LEFT JOIN checkpoints p
     ON p.thread_id = c.thread_id AND p.checkpoint_ns = '' AND p.checkpoint_id = c.parent_checkpoint_id
@@ -36,7 +38,6 @@ STEPS = f"{SELECT} (%s = '' OR c.checkpoint_id < %s) ORDER BY c.checkpoint_id DE
 # Ids begin with the time of their making.
 OF_RUN = f"""{SELECT} c.checkpoint_id BETWEEN %s AND %s AND c.metadata ->> 'run_id' = %s
 ORDER BY c.checkpoint_id LIMIT %s"""
-JSON_COLUMNS = (2, 3, 4, 5, 6, 8)
 SIZE = """
 SELECT coalesce(sum(octet_length(b.blob)), 0)::bigint
 FROM checkpoints c
@@ -65,7 +66,6 @@ class Step:
     at: datetime | None
     source: str
     number: int | None
-    run_id: str | None
     nodes: list[str]
     changed: list[str]
     is_fork: bool = False
@@ -85,12 +85,8 @@ def steps(thread: Thread, before: str = "") -> tuple[list[Step], bool]:
     """A page of the thread's own checkpoints, newest first, and whether there are older ones."""
     graph = state.graph_of(thread)
     hidden = hidden_keys(graph) if graph is not None else set()
-    with connection.cursor() as cursor:
-        cursor.execute(STEPS, [str(thread.pk), before, before, PER_PAGE + 1])
-        rows = cursor.fetchall()
-    ids = [row[0] for row in rows]
-    older = dict(zip(ids, [*ids[1:], None], strict=False))
-    found = [_step(*_decoded(row), hidden=hidden, older=older) for row in rows]
+    rows = _rows(STEPS, [str(thread.pk), before, before, PER_PAGE + 1])
+    found = [_step(row, hidden, older) for row, older in zip_longest(rows, rows[1:])]
     return found[:PER_PAGE], len(rows) > PER_PAGE
 
 
@@ -98,10 +94,7 @@ def of_run(thread: Thread, run_id: UUID, begun: datetime, ended: datetime, limit
     """The checkpoints that a run has made in that time, oldest first."""
     margin = timedelta(minutes=1)  # between the clocks of processes
     between = [_first_id(begun - margin), _first_id(ended + margin)]
-    with connection.cursor() as cursor:
-        cursor.execute(OF_RUN, [str(thread.pk), *between, str(run_id), limit])
-        rows = cursor.fetchall()
-    return [_step(*_decoded(row), hidden=set(), older={row[0]: None}) for row in rows]
+    return [_step(row) for row in _rows(OF_RUN, [str(thread.pk), *between, str(run_id), limit])]
 
 
 def _first_id(time: datetime) -> str:
@@ -160,31 +153,31 @@ def _plain(values: Any) -> dict[str, Any]:
     return plain if isinstance(plain, dict) else {"values": plain}
 
 
-def _decoded(row: Iterable[Any]) -> list[Any]:
-    """Django leaves jsonb of raw queries as text."""
-    return [
-        orjson.loads(value) if isinstance(value, str) and place in JSON_COLUMNS else value
-        for place, value in enumerate(row)
-    ]
+def _rows(statement: str, parameters: list[Any]) -> list[dict[str, Any]]:
+    """What SELECT makes an object of, which Django leaves as text."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return [orjson.loads(text) for (text,) in cursor.fetchall()]
 
 
-def _step(*row: Any, hidden: set[str], older: dict[str, str | None]) -> Step:
-    checkpoint_id, at, metadata, versions, seen, parent_versions, parent_seen, parent_id, parent_number = row
+def _step(row: dict[str, Any], hidden: Iterable[str] = (), older: dict[str, Any] | None = None) -> Step:
+    """``older`` is the row of the checkpoint that was made before it, if that is known."""
     return Step(
-        checkpoint_id,
-        parent_id,
-        parent_number,
-        parse_datetime(at) if at else None,
-        str(metadata.get("source") or ""),
-        metadata.get("step"),
-        metadata.get("run"),
-        nodes=_changed(seen, parent_seen, set()),
-        changed=_changed(versions, parent_versions, hidden),
-        is_fork=None not in (parent_id, older[checkpoint_id]) and older[checkpoint_id] != parent_id,
+        checkpoint_id=row["id"],
+        parent_id=row["parent"],
+        parent_number=row["parent_step"],
+        at=parse_datetime(row["at"]) if row["at"] else None,
+        source=str(row["source"] or ""),
+        number=row["step"],
+        nodes=_changed(row["seen"], row["parent_seen"]),
+        changed=_changed(row["versions"], row["parent_versions"], hidden),
+        is_fork=older is not None and row["parent"] not in (None, older["id"]),
     )
 
 
-def _changed(now: dict[str, Any] | None, before: dict[str, Any] | None, hidden: set[str]) -> list[str]:
+def _changed(
+    now: dict[str, Any] | None, before: dict[str, Any] | None, hidden: Iterable[str] = ()
+) -> list[str]:
     """The keys whose versions are others than before, but not LangGraph's own."""
     return [
         key

@@ -1,11 +1,16 @@
-"""Fields of the console's forms."""
+"""What the console's forms are made of."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from rest_framework.serializers import Serializer
+
+from assistants.exceptions import first_error
+
+S = TypeVar("S", bound=Serializer[Any])
 
 
 class JSONField(forms.JSONField):
@@ -29,3 +34,10 @@ class JSONField(forms.JSONField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return True
+
+
+def checked(serializer: S) -> S:
+    """The serializer, having found nothing wrong. Else raises what a form's ``clean`` raises."""
+    if not serializer.is_valid():
+        raise ValidationError(first_error(serializer.errors))
+    return serializer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.utils.html import format_html, format_html_join
@@ -62,8 +63,7 @@ def leaf(value: Any) -> SafeString:
     """A value that holds no others."""
     if isinstance(value, str):
         return format_html('<span class="console-string">{}</span>', shortened(value))
-    text = {None: "null", True: "true", False: "false"}.get(value, value)
-    return format_html('<span class="console-scalar">{}</span>', str(text)[:200])
+    return format_html('<span class="console-scalar">{}</span>', json.dumps(value, default=str)[:200])
 
 
 def shortened(text: str, length: int = MAX_TEXT) -> str:

@@ -103,9 +103,7 @@ class ConsoleAdmin(admin.ModelAdmin):
         return reverse(f"{site}:{opts.app_label}_{opts.model_name}_{name}", args=args)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.verb_view)
-        name = f"{self.opts.app_label}_{self.opts.model_name}_verb"
-        return [path("<uuid:pk>/do/<slug:verb>/", view, name=name), *super().get_urls()]
+        return [self.page("verb", "<uuid:pk>/do/<slug:verb>/", self.verb_view), *super().get_urls()]
 
     def page(self, name: str, route: str, view: Callable[..., Any]) -> URLPattern:
         """A page of this admin's own, for those who are logged in as staff."""
@@ -166,12 +164,19 @@ class ConsoleAdmin(admin.ModelAdmin):
                 actions[verb.name] = (_action(verb), verb.name, verb.label)
         return actions
 
-    def act(self, request: HttpRequest, verb: Verb, chosen: QuerySet[Any]) -> HttpResponse | None:
+    def chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any] | None:
+        """What an action is for; None, and the user is told, if that is more than one action takes."""
+        found = list(queryset[: MAX_CHOSEN + 1])
+        if len(found) <= MAX_CHOSEN:
+            return found
+        text = _("At most %(count)d can be chosen at a time.") % {"count": MAX_CHOSEN}
+        self.message_user(request, text, messages.ERROR)
+        return None
+
+    def act(self, request: HttpRequest, verb: Verb, queryset: QuerySet[Any]) -> HttpResponse | None:
         """The verb for many objects; those to which the user may not do it are left alone."""
-        objects = list(chosen[: MAX_CHOSEN + 1])
-        if len(objects) > MAX_CHOSEN:
-            text = _("At most %(count)d can be chosen at a time.") % {"count": MAX_CHOSEN}
-            self.message_user(request, text, messages.ERROR)
+        objects = self.chosen(request, queryset)
+        if objects is None:
             return None
         form = _filled_in(request, verb)
         if _is_to_ask(request, verb, form):

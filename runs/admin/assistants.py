@@ -13,23 +13,18 @@ from django.urls import URLPattern, reverse
 from django.utils.translation import gettext_lazy as _
 
 from assistants.admin import AssistantAdmin as WithoutRuns
+from assistants.console.lists import counted
 from assistants.console.verbs import Panel
 from assistants.models import Assistant
 from runs.models import Run
 from threads.models import Thread
 
-# Counting further would take long, and tell nobody more.
-MAX_COUNTED = 10_000
-
 admin.site.unregister(Assistant)
 
 
 class Use(NamedTuple):
-    """``number`` is at most ``MAX_COUNTED``; then ``more`` says that there are others."""
-
     label: Any
     number: int
-    more: bool
     url: str
 
 
@@ -51,12 +46,12 @@ class AssistantAdmin(WithoutRuns):
         if threads is not None:
             # The latest run's assistant, or that given with the thread: by the index on metadata.
             of_assistant = threads.filter(metadata__contains={"assistant_id": str(pk)})
-            uses.append(_use(_("Threads"), of_assistant, self._list(Thread, assistant=str(pk))))
+            uses.append(Use(_("Threads"), counted(of_assistant), self._list(Thread, assistant=str(pk))))
         if runs is not None:
             of_assistant, chosen = runs.filter(assistant=assistant), {"assistant__id__exact": str(pk)}
-            uses.append(_use(_("Runs"), of_assistant, self._list(Run, **chosen)))
+            uses.append(Use(_("Runs"), counted(of_assistant), self._list(Run, **chosen)))
             active = self._list(Run, **chosen, status__in=",".join(Run.ACTIVE))
-            uses.append(_use(_("Runs that wait or execute"), of_assistant.active(), active))
+            uses.append(Use(_("Runs that wait or execute"), counted(of_assistant.active()), active))
         return self.panel(request, "admin/runs/used.html", _("Where it is used"), object=assistant, uses=uses)
 
     def _list(self, model: type[Model], **filters: str) -> str:
@@ -71,8 +66,3 @@ class AssistantAdmin(WithoutRuns):
         if listed is None or not listed.has_view_permission(request):
             return None
         return listed.get_queryset(request)
-
-
-def _use(label: Any, found: QuerySet[Any], url: str) -> Use:
-    count = found.order_by().values("pk")[: MAX_COUNTED + 1].count()
-    return Use(label, min(count, MAX_COUNTED), count > MAX_COUNTED, url)

@@ -8,9 +8,8 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import ValidationError
 
-from assistants.console.fields import JSONField
+from assistants.console.fields import JSONField, checked
 from assistants.console.schema_form import fields_of, filled_in
 from assistants.database import execute
 from assistants.models import Assistant
@@ -59,7 +58,7 @@ class RunForm(forms.Form):
         if data.get("message") and data.get("input") is not None:
             raise forms.ValidationError(_("Give a message or an input, not both."))
         if not self.errors:
-            self.body = _checked(self.asked(data))
+            self.body = checked(RunCreateSerializer(data=self.asked(data)))
         return data
 
     def asked(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -134,12 +133,3 @@ def _answer_schema(thread: Thread) -> dict[str, Any]:
         schemas = json.loads(row["schemas"])
         return schemas[0] if len(schemas) == 1 and isinstance(schemas[0], dict) else {}
     return {}
-
-
-def _checked(body: dict[str, Any]) -> RunCreateSerializer:
-    checked = RunCreateSerializer(data=body)
-    try:
-        checked.is_valid(raise_exception=True)
-    except ValidationError as exc:
-        raise forms.ValidationError(str(exc.detail)) from exc
-    return checked

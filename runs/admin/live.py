@@ -1,4 +1,4 @@
-"""The stream that the page of a thread follows while a run is active."""
+"""What an open page of a thread asks: the stream of the active run, or whether anything has changed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ def stream(thread: Thread, *, content: bool) -> HttpResponseBase:
     """The events of the thread's first active run from its beginning on, as the API sends them.
 
     Only those that the page can show; without ``content`` the stream tells no more than when the run ends.
-    No content (204) without an active run, 503 where there are too many streams.
+    Without an active run no content (204), and in ``X-Updated-At`` when the thread changed last, so that an
+    open page can tell whether it is behind. 503 where there are too many streams.
     """
     active = Run.objects.filter(thread=thread).active()
     # What executes comes before what waits.
     run = active.filter(status=Run.Status.RUNNING).first() or active.order_by("pk").first()
     if run is None:
-        return HttpResponse(status=204)
+        return HttpResponse(status=204, headers={"X-Updated-At": thread.updated_at.isoformat()})
     try:
         check_capacity()
     except TooManyStreams:

@@ -55,10 +55,21 @@ class JobAdmin(ReadOnlyAdmin):
     search_fields = ["=id"]
     ordering = ["-id"]
     inlines = [EventInline]
-    fields = (
-        *("id", "task_name", "state", "run", "args", "queue_name", "lock", "queueing_lock", "priority"),
-        *("scheduled_at", "attempts", "abort_requested", "worker"),
-    )
+    fields = [
+        "id",
+        "task_name",
+        "state",
+        "run",
+        "args",
+        "queue_name",
+        "lock",
+        "queueing_lock",
+        "priority",
+        "scheduled_at",
+        "attempts",
+        "abort_requested",
+        "worker",
+    ]
 
     @admin.display(description=_("status"), ordering="status")
     def state(self, job: ProcrastinateJob) -> Any:

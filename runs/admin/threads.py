@@ -37,17 +37,10 @@ admin.site.unregister(Thread)
 @admin.register(Thread)
 class ThreadAdmin(WithoutRuns):
     list_display = [
-        *(
-            "name",
-            "state",
-            "graph",
-            "assistant",
-            "owner",
-            "number_of_messages",
-            "tokens",
-            "last_run",
-            "updated",
-        ),
+        *(column for column in WithoutRuns.list_display if column != "updated_at"),
+        "tokens",
+        "last_run",
+        "updated",
     ]
     verbs = [*verbs.OF_THREADS, *WithoutRuns.verbs]
     change_form_template = "admin/runs/thread_change_form.html"
@@ -106,6 +99,7 @@ class ThreadAdmin(WithoutRuns):
         extra: dict[str, Any] = {}
         if thread is not None:
             extra["stream_url"], extra["is_busy"] = self.url("stream", thread.pk), verbs.is_busy(thread)
+            extra["updated_at"] = thread.updated_at.isoformat()
         if thread is not None and self.may(request, RUN, thread) and self.sees_content(request):
             initial = {"checkpoint_id": request.GET.get("checkpoint", "")[:64]}
             extra |= {"run_form": RunForm(request, thread, **initial), "run_url": self.url("run", thread.pk)}

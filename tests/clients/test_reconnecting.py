@@ -27,6 +27,8 @@ pytestmark = [
 RESUMABLE: Any = {"stream_mode": ["updates", "custom"], "stream_resumable": True}
 EVENTS = ["metadata", "updates", "custom", "updates"]
 
+ReplaceAll = Callable[[], Coroutine[Any, Any, None]]
+
 
 @pytest.fixture(scope="module")
 def database(fresh_database: Callable[[], str]) -> Iterator[str]:
@@ -57,8 +59,13 @@ async def client(webs: list[Web]) -> AsyncIterator[LangGraphClient]:
         yield client
 
 
+@pytest.fixture(params=[False, True], ids=["thread", "stateless"])
+async def thread_id(request: pytest.FixtureRequest, client: LangGraphClient) -> str | None:
+    return None if request.param else (await client.threads.create())["thread_id"]
+
+
 @pytest.fixture(params=["stop", "kill"])
-def replace_all(request: pytest.FixtureRequest, webs: list[Web]) -> Callable[[], Coroutine[Any, Any, None]]:
+def replace_all(request: pytest.FixtureRequest, webs: list[Web]) -> ReplaceAll:
     """Stop or kill every web process, and start it again."""
 
     async def replace() -> None:
@@ -72,14 +79,9 @@ def replace_all(request: pytest.FixtureRequest, webs: list[Web]) -> Callable[[],
     return replace
 
 
-@pytest.mark.parametrize("stateless", [False, True])
 async def test_a_stream_goes_on(
-    client: LangGraphClient,
-    replace_all: Callable[[], Coroutine[Any, Any, None]],
-    tmp_path: Path,
-    stateless: bool,
+    client: LangGraphClient, thread_id: Any, replace_all: ReplaceAll, tmp_path: Path
 ) -> None:
-    thread_id: Any = None if stateless else (await client.threads.create())["thread_id"]
     with Folder(tmp_path) as folder:
         stream: Any = client.runs.stream(thread_id, "two_steps", input=folder.input, **RESUMABLE)
         seen = [await anext(stream) for _ in range(3)]
@@ -91,14 +93,9 @@ async def test_a_stream_goes_on(
     assert folder.lines == ["first", "second"]
 
 
-@pytest.mark.parametrize("stateless", [False, True])
 async def test_waiting_goes_on(
-    client: LangGraphClient,
-    replace_all: Callable[[], Coroutine[Any, Any, None]],
-    tmp_path: Path,
-    stateless: bool,
+    client: LangGraphClient, thread_id: Any, replace_all: ReplaceAll, tmp_path: Path
 ) -> None:
-    thread_id: Any = None if stateless else (await client.threads.create())["thread_id"]
     with Folder(tmp_path) as folder:
         waiting = asyncio.create_task(client.runs.wait(thread_id, "two_steps", input=folder.input))
         await folder.await_line("second")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -29,6 +30,8 @@ pytestmark = [
 # A desk by day, a telephone by night.
 SCREENS: list[Any] = [(1280, "light"), (390, "dark")]
 EVIL = "<script>document.title = 'x'</script>"
+# How often a page asks what others have done.
+IDLE_MS = 5000
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 
 LogIn = Callable[[str], "Page"]
@@ -159,6 +162,44 @@ def test_what_is_being_filled_in_stays(root: Page, api: httpx.Client, thread_id:
     assert root.input_value("#id_run-message") == "not yet sent"
     assert "ended" in root.inner_text("#panel-conversation")
     assert "Success" in root.inner_text("#panel-runs")
+
+
+def test_an_open_page_notices_what_others_do(
+    root: Page, api: httpx.Client, thread_id: str, folder: Folder
+) -> None:
+    root.clock.install()
+    go_to(root, thread_id)
+    wait_for_status(root, "idle")
+    execute(api, thread_id, "echo", input=human("while nobody looked"))
+    root.clock.run_for(IDLE_MS)
+    root.wait_for_selector("[data-panel] .console-said >> text=echo: while nobody looked")
+    busy_thread(api, thread_id, folder)
+    root.clock.run_for(IDLE_MS)
+    root.wait_for_selector("#console-live >> text=begun")
+    wait_for_status(root, "busy")
+    assert "Cancel active runs" in root.inner_text("#console-head")
+    folder.open("gate")
+    wait_for_status(root, "idle")
+    root.wait_for_selector("[data-panel] .console-said >> text=ended")
+    root.wait_for_selector("#console-live:empty", state="attached")
+
+
+def test_a_page_whose_session_is_over_asks_no_more(root: Page, thread_id: str) -> None:
+    asked: list[str] = []
+    root.on("request", lambda request: asked.append(request.url))
+    root.clock.install()
+    go_to(root, thread_id)
+    wait_for_status(root, "idle")
+    with root.expect_response("**/stream/"):
+        root.clock.run_for(IDLE_MS)
+    root.context.clear_cookies()
+    with root.expect_response(lambda response: "/admin/login/" in response.url):
+        root.clock.run_for(IDLE_MS)
+    asked.clear()
+    for _ in range(3):
+        root.evaluate("fetch('/ok')")
+        root.clock.run_for(IDLE_MS)
+    assert [urlsplit(url).path for url in asked] == ["/ok"] * 3
 
 
 def test_support_operates_without_reading(

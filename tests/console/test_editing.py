@@ -65,7 +65,7 @@ def test_the_nodes_of_the_graph_are_offered_and_the_state_is_escaped(
     [
         ({"values": "{"}, "valid JSON"),
         ({"values": "[" * 100_000}, "valid JSON"),
-        ({"values": '"text"'}, "object"),
+        ({"values": '"text"'}, "values: Must be an object"),
         ({"values": "7"}, "object"),
         ({"values": "[1]"}, "object"),
         ({"as_node": "nobody"}, "nobody"),

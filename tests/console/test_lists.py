@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from assistants.console import lists
 from runs.models import Run
@@ -19,13 +20,31 @@ pytestmark = pytest.mark.django_db
 def test_a_great_many_are_not_counted(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch, model: type[Thread] | type[Run]
 ) -> None:
-    monkeypatch.setattr(lists, "MAX_LISTED", 60)
+    monkeypatch.setattr(lists, "MAX_COUNTED", 60)
     for _ in range(70):
         make_run(Thread.objects.create())
     listed = admin_client.get(url(model, "changelist")).context["cl"]
     assert (listed.result_count, len(listed.result_list), listed.paginator.num_pages) == (60, 50, 2)
     second = admin_client.get(url(model, "changelist") + "?p=2").context["cl"]
     assert len(second.result_list) == 10
+
+
+@pytest.mark.parametrize(
+    ("count", "is_grouped", "shown"),
+    [(1999, False, "1999 threads"), (2000, False, "2,000+ threads"), (2000, True, "2,000 threads")],
+)
+def test_what_was_not_counted_further_says_so(
+    admin_client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    count: int,
+    is_grouped: bool,
+    shown: str,
+) -> None:
+    settings.USE_THOUSAND_SEPARATOR = is_grouped
+    monkeypatch.setattr(lists, "MAX_COUNTED", 2000)
+    Thread.objects.bulk_create(Thread() for _ in range(count))
+    assert f" {shown} " in " ".join(page(admin_client, url(Thread, "changelist")).split())
 
 
 def test_runs_are_listed_newest_first_and_filtered_by_age(admin_client: Client) -> None:

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from tests.console.live import logged_in
 from tests.console.pages import log_in_staff, make_run, page, submit, url
-from tests.runs.api import create_thread, names, start
+from tests.runs.api import create_thread, execute, human, names, start
 from tests.runs.told import Folder
 from threads.models import Thread
 
@@ -56,9 +56,19 @@ def test_those_who_may_not_read_learn_of_the_end_alone(
         assert len(seen_by(server, "support", api, folder)) == 1
 
 
-def test_without_an_active_run_there_is_nothing(server: str, api: httpx.Client) -> None:
+def test_without_an_active_run_it_tells_whether_the_page_is_behind(server: str, api: httpx.Client) -> None:
+    thread_id = create_thread(api)
     with logged_in(server, "root") as client:
-        assert client.get(stream_of(create_thread(api))).status_code == 204
+
+        def updated_at() -> str:
+            response = client.get(stream_of(thread_id))
+            assert (response.status_code, response.content) == (204, b"")
+            return response.headers["X-Updated-At"]
+
+        before = updated_at()
+        assert f'data-updated-at="{before}"' in client.get(f"/admin/threads/thread/{thread_id}/change/").text
+        execute(api, thread_id, "echo", input=human("one"))
+        assert updated_at() != before
 
 
 @pytest.mark.django_db

@@ -77,16 +77,22 @@ def test_a_busy_thread_may_still_be_a_conflict(client: httpx.Client, thread_id: 
         assert status_in_the_end(client, path_of(first)) == "success"
 
 
-def test_a_run_interrupts_the_one_before(client: httpx.Client, thread_id: str, tmp_path: Path) -> None:
-    with ThreadPoolExecutor(1) as clients, Folder(tmp_path) as folder:
+def overtaken(client: httpx.Client, thread_id: str, path: Path, strategy: str) -> tuple[Any, Any]:
+    """A run that was followed while it executed, and one that came with that strategy and has ended."""
+    with ThreadPoolExecutor(1) as clients, Folder(path) as folder:
         first = create(client, thread_id, "two_steps", input=folder.input, stream_mode="custom")
         streaming = clients.submit(rejoin, client, f"{path_of(first)}/stream", "-1")
         folder.wait_for_line("second")
-        body = {"folder": str(tmp_path), "name": "later"}
+        body = {"folder": str(path), "name": "later"}
         with at_once(2):
-            second = create(client, thread_id, "meeting", input=body, multitask_strategy="interrupt")
+            second = create(client, thread_id, "meeting", input=body, multitask_strategy=strategy)
             assert status_in_the_end(client, path_of(second)) == "success"
         assert names(streaming.result()) == ["metadata", "custom"]
+    return first, second
+
+
+def test_a_run_interrupts_the_one_before(client: httpx.Client, thread_id: str, tmp_path: Path) -> None:
+    first, _second = overtaken(client, thread_id, tmp_path, "interrupt")
     assert client.get(path_of(first)).json()["status"] == "interrupted"
     assert client.get(f"/threads/{thread_id}").json()["values"]["done"] == ["first", "later"]
 
@@ -94,15 +100,7 @@ def test_a_run_interrupts_the_one_before(client: httpx.Client, thread_id: str, t
 def test_a_run_takes_the_place_of_the_one_before(
     client: httpx.Client, thread_id: str, tmp_path: Path
 ) -> None:
-    with ThreadPoolExecutor(1) as clients, Folder(tmp_path) as folder:
-        first = create(client, thread_id, "two_steps", input=folder.input, stream_mode="custom")
-        streaming = clients.submit(rejoin, client, f"{path_of(first)}/stream", "-1")
-        folder.wait_for_line("second")
-        body = {"folder": str(tmp_path), "name": "later"}
-        with at_once(2):
-            second = create(client, thread_id, "meeting", input=body, multitask_strategy="rollback")
-            assert status_in_the_end(client, path_of(second)) == "success"
-        assert names(streaming.result()) == ["metadata", "custom"]
+    _first, second = overtaken(client, thread_id, tmp_path, "rollback")
     assert [run["run_id"] for run in client.get(f"/threads/{thread_id}/runs").json()] == [second["run_id"]]
     assert client.get(f"/threads/{thread_id}").json()["values"]["done"] == ["later"]
 

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.test import APIClient
 
-from skeino_site.errors import first_error
+from assistants.exceptions import first_error
 from tests.live import TEST_GRAPHS
 from threads.models import Thread
 

@@ -275,3 +275,31 @@ def test_a_project_may_have_a_rule_of_its_own(api: APIClient, settings: Settings
     assert api.delete(f"/threads/{public.pk}").status_code == 403
     assert api.get(f"/threads/{uuid.uuid4()}").status_code == 404
     assert Thread.objects.visible_to(AnonymousUser()).count() == 1
+
+
+class Closed(ThreadPolicy):
+    """What is marked so nobody changes, not even its owner."""
+
+    def allowed(self, threads: Any, user: Any, access: Access) -> Any:
+        found = super().allowed(threads, user, access)
+        return found if access == Access.READ else found.exclude(metadata__contains={"closed": True})
+
+
+@pytest.mark.parametrize(("method", "path"), [("delete", ""), ("patch", ""), ("post", "/runs")])
+def test_a_rule_may_refuse_owners(
+    client_of: ClientOf, alice: User, settings: Settings, method: str, path: str
+) -> None:
+    settings.SKEINO_THREAD_POLICY = f"{__name__}.Closed"
+    closed = Thread.objects.create(owner=alice, metadata={"closed": True})
+    api = client_of(alice)
+    assert api.get(f"/threads/{closed.pk}").status_code == 200
+    body = {"assistant_id": "echo"} if path else {}
+    assert getattr(api, method)(f"/threads/{closed.pk}{path}", body).status_code == 403
+    assert api.delete(f"/threads/{Thread.objects.create(owner=alice).pk}").status_code == 204
+
+
+def test_a_rule_may_refuse_those_without_an_account(api: APIClient, settings: Settings) -> None:
+    settings.SKEINO_THREAD_POLICY = f"{__name__}.Closed"
+    closed = Thread.objects.create(owner=None, metadata={"closed": True})
+    assert api.get(f"/threads/{closed.pk}").status_code == 200
+    assert api.delete(f"/threads/{closed.pk}").status_code == 403

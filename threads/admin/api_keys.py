@@ -6,6 +6,8 @@ from django.contrib import admin, messages
 from django.db.models import ForeignKey, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from threads.api_keys import ApiKey
 
@@ -56,19 +58,20 @@ class ApiKeyAdmin(admin.ModelAdmin):
         """The page that shows the key. Not a message, which would go through a cookie or the session."""
         context = {
             **self.admin_site.each_context(request),
-            "title": "The new API key",
+            "title": _("The new API key"),
             "opts": self.opts,
             "key": obj,
             "text": request.issued_key,  # type: ignore[attr-defined]
         }
         return TemplateResponse(request, "admin/threads/apikey/issued.html", context)
 
-    @admin.action(description="Revoke selected keys", permissions=["change"])
+    @admin.action(description=_("Revoke selected keys"), permissions=["change"])
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
         revoked = [key for key in keys if key.revoke()]
         for key in revoked:
             self.log_change(request, key, "Revoked.")
-        self.message_user(request, f"{len(revoked)} keys were revoked.", messages.SUCCESS)
+        told = ngettext("%(count)d key was revoked.", "%(count)d keys were revoked.", len(revoked))
+        self.message_user(request, told % {"count": len(revoked)}, messages.SUCCESS)
 
 
 def _is_superuser(request: HttpRequest) -> bool:

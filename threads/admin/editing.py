@@ -12,10 +12,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import URLPattern
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException
 
-from assistants.console.fields import JSONField
-from assistants.console.json_tree import json_tree
+from assistants.console.fields import JSONField, checked
 from assistants.console.verbs import Verb
 from threads import conversation, state, timeline
 from threads.admin.managed import ManagedAdmin
@@ -72,12 +71,7 @@ class StateForm(forms.Form):
             "as_node": data.get("as_node") or None,
             "checkpoint_id": str(checkpoint) if checkpoint else None,
         }
-        checked = StateUpdateSerializer(data=body)
-        try:
-            checked.is_valid(raise_exception=True)
-        except ValidationError as exc:
-            raise forms.ValidationError(str(exc.detail)) from exc
-        self.body = checked.validated_data
+        self.body = checked(StateUpdateSerializer(data=body)).validated_data
         return data
 
     def submit(self) -> None:
@@ -118,8 +112,7 @@ class StateEditing(ManagedAdmin):
                 form.add_error(None, str(exc.detail))
             else:
                 return self._done(request, thread, _as_told(form.body))
-        values = _latest(thread) if chosen is None else _at(thread, str(chosen))
-        context = {"object": thread, "form": form, "values": values, "chosen": chosen}
+        context = {"object": thread, "form": form, "values": _values(thread, chosen), "chosen": chosen}
         template = "admin/threads/edit_state.html"
         return self.panel(request, template, _("Edit the state"), **context)
 
@@ -154,14 +147,9 @@ def _as_told(body: dict[str, Any]) -> str:
     return f"{told}, " + gettext("at checkpoint %(id)s") % {"id": checkpoint} if checkpoint else told
 
 
-def _latest(thread: Thread) -> list[Any]:
-    """Keys of the state, and each value as a tree or as how it begins."""
-    return [(value, "" if value.is_cut else json_tree(value.value)) for value in conversation.values(thread)]
-
-
-def _at(thread: Thread, checkpoint_id: str) -> list[Any] | None:
-    values = timeline.values(thread, checkpoint_id)
-    if values is None:
-        return None
-    shown = conversation.cut(values)
-    return [(value, "" if value.is_cut else json_tree(value.value)) for value in shown]
+def _values(thread: Thread, checkpoint_id: UUID | None) -> list[conversation.Value] | None:
+    """The keys of the state, latest or at that checkpoint; None if it is too large to be read there."""
+    if checkpoint_id is None:
+        return conversation.values(thread)
+    values = timeline.values(thread, str(checkpoint_id))
+    return None if values is None else conversation.cut(values)

@@ -33,6 +33,3 @@ class TimeToLiveForm(forms.Form):
         help_text=_("After the latest change of the state. Without any, threads are kept."),
     )
     strategy = forms.ChoiceField(label=_("Then"), choices=Thread.TTLStrategy.choices)
-
-    def __init__(self, request: HttpRequest, data: Any = None) -> None:
-        super().__init__(data)

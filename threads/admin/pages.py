@@ -60,21 +60,12 @@ class ThreadPages(StateEditing):
         thread = self.found(request, pk, content=True)
         before = request.GET.get("before", "")
         part = conversation.part(thread, int(before) if before.isdecimal() and len(before) < 10 else None)
-        messages = [
-            {"message": message, "calls": [(call.name, json_tree(call.args)) for call in message.tool_calls]}
-            | ({"rest": json_tree(message.rest, max_nodes=200)} if message.rest else {})
-            for message in part.messages
-        ]
-        context = {"object": thread, "part": part, "messages": messages}
-        # Django's own messages have the name that ours would have in the template.
-        context["shown"] = context.pop("messages")
-        return self.panel(request, "admin/threads/conversation.html", _("Conversation"), **context)
+        template, title = "admin/threads/conversation.html", _("Conversation")
+        return self.panel(request, template, title, object=thread, part=part)
 
     def state_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         thread = self.found(request, pk, content=True)
-        values = [
-            (value, "" if value.is_cut else json_tree(value.value)) for value in conversation.values(thread)
-        ]
+        values = conversation.values(thread)
         return self.panel(request, "admin/threads/state.html", _("State"), object=thread, values=values)
 
     def graph_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -115,20 +106,11 @@ class ThreadPages(StateEditing):
         changes = timeline.changes(thread, str(checkpoint_id))
         context = {
             "object": thread,
-            "changes": [_shown(change) for change in (changes or [])[:MAX_CHANGES]],
+            "changes": (changes or [])[:MAX_CHANGES],
+            "max_nodes": MAX_NODES,
             "left_out": max(len(changes or []) - MAX_CHANGES, 0),
             "is_too_large": changes is None,
             "edits": self.edits(request, thread),
         }
         template, title = "admin/threads/checkpoint.html", _("Checkpoint")
         return self.panel(request, template, title, checkpoint_id=checkpoint_id, **context)
-
-
-def _shown(change: timeline.Change) -> dict[str, Any]:
-    if change.added is not None:
-        return {"key": change.key, "added": json_tree(change.added, max_nodes=MAX_NODES)}
-    return {
-        "key": change.key,
-        "before": change.before is not None and json_tree(change.before, max_nodes=MAX_NODES),
-        "after": json_tree(change.after, max_nodes=MAX_NODES),
-    }

@@ -3,14 +3,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from assistants.console.lists import CappedPaginator
-from assistants.console.verbs import MAX_CHOSEN, badge
+from assistants.console.verbs import badge
 from assistants.graphs import registry
 from assistants.models import Assistant
 from assistants.users import has_permission
@@ -51,39 +51,40 @@ class ThreadChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        complete: Any = getattr(self.model_admin, "complete")  # noqa: B009  (ours, not every admin's)
-        complete(list(self.result_list))
+        threads: Any = self.model_admin
+        threads.complete(list(self.result_list))
 
 
-class GraphFilter(admin.SimpleListFilter):
-    title, parameter_name = _("graph"), "graph"
+class MetadataFilter(admin.SimpleListFilter):
+    """By what the metadata have under a key."""
+
+    key: str
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(metadata__contains={self.key: self.value()}) if self.value() else queryset
+
+
+class GraphFilter(MetadataFilter):
+    title, parameter_name, key = _("graph"), "graph", "graph_id"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(graph_id, graph_id) for graph_id in sorted(registry.ids())]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(metadata__contains={"graph_id": self.value()}) if self.value() else queryset
 
-
-class AssistantFilter(admin.SimpleListFilter):
-    title, parameter_name = _("assistant"), "assistant"
+class AssistantFilter(MetadataFilter):
+    title, parameter_name, key = _("assistant"), "assistant", "assistant_id"
     MOST = 100
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         found = Assistant.objects.order_by("name").values_list("pk", "name")[: self.MOST]
         return [(str(pk), name) for pk, name in found]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return (
-            queryset.filter(metadata__contains={"assistant_id": self.value()}) if self.value() else queryset
-        )
-
 
 @admin.register(Thread)
 class ThreadAdmin(ThreadPages):
     """The threads that the API shows to the user too."""
 
-    list_display = [*("name", "state", "graph", "assistant", "owner", "number_of_messages"), "updated_at"]
+    list_display = ["name", "state", "graph", "assistant", "owner", "number_of_messages", "updated_at"]
     list_filter = ["status", GraphFilter, AssistantFilter, "created_at"]
     list_select_related = ["owner"]
     list_per_page = 50
@@ -183,10 +184,8 @@ class ThreadAdmin(ThreadPages):
     @admin.action(description=_("Export selected threads as JSON"), permissions=["export"])
     def export(self, request: HttpRequest, queryset: QuerySet[Thread]) -> HttpResponseBase | None:
         """A list of threads as the API shows them, with their values."""
-        ids = list(queryset.values_list("pk", flat=True)[: MAX_CHOSEN + 1])
-        if len(ids) > MAX_CHOSEN:
-            text = _("At most %(count)d can be chosen at a time.") % {"count": MAX_CHOSEN}
-            self.message_user(request, text, messages.ERROR)
+        ids = self.chosen(request, queryset.values_list("pk", flat=True))
+        if ids is None:
             return None
         headers = {"Content-Disposition": 'attachment; filename="threads.json"'}
         return StreamingHttpResponse(_exported(ids), content_type="application/json", headers=headers)

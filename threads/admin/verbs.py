@@ -58,7 +58,7 @@ VERBS: list[Any] = [
         label=gettext_lazy("set the time to live"),
         permissions=("threads.change_thread",),
         access="manage",
-        form=TimeToLiveForm,
+        form=lambda request, data: TimeToLiveForm(data),
         do=live_for,
     ),
     Verb(

@@ -1,14 +1,18 @@
-/* The page of a thread while a run is active: it shows what is being said as it is said, and when the run
-   has ended brings the page up to date. What is not shown as text node is not shown at all. */
+/* The page of a thread: while a run is active it shows what is being said as it is said, and when the run has
+   ended brings the page up to date. Otherwise it asks now and then whether somebody has begun a run, or has
+   changed the thread. What is not shown as text node is not shown at all. */
 "use strict";
 
 (() => {
   const RETRY_MS = 2000;
+  const IDLE_MS = 5000;
   const MAX_TEXT = 20000;
   const MAX_MESSAGES = 100;
 
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
   const marker = () => document.getElementById("console-stream");
+  const isBusy = () => marker().hasAttribute("data-busy");
+  const refresh = () => consolePage.refresh().catch(() => {});
 
   /* The messages that are not yet in the panel, by their ids. */
   class Talk {
@@ -112,10 +116,16 @@
     }
   }
 
-  /* Read the run's events until it has ended. False if there was nothing to read. */
+  /* Read the events of the active run. "ended" when it has; without one whether the thread has "changed", or is
+     the "same" as on the page; "gone" when it is not shown to this user any more. */
   async function follow(signal) {
     const response = await fetch(marker().dataset.streamUrl, { credentials: "same-origin", signal });
-    if (response.status !== 200) return false;
+    if (response.redirected || response.status === 403 || response.status === 404) return "gone";
+    if (response.status === 204) {
+      return response.headers.get("X-Updated-At") === marker().dataset.updatedAt ? "same" : "changed";
+    }
+    if (response.status !== 200) throw new Error(`HTTP ${response.status}`);
+    if (!isBusy()) await refresh(); // somebody has begun it
     const box = liveBox();
     const talk = box && new Talk(box);
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -126,7 +136,7 @@
       for (const frame of frames) take(frame, talk);
       talk?.show();
     }
-    return true;
+    return "ended";
   }
 
   /* As long as the page is seen: a stream that nobody sees would be one too many for the browser. */
@@ -137,24 +147,28 @@
     try {
       return await follow(abort.signal);
     } catch {
-      return false; // broken off: the next one begins at the run's first event
+      return isBusy() ? "changed" : "same"; // broken off: the next one begins at the run's first event
     } finally {
       document.removeEventListener("visibilitychange", leave);
     }
   }
 
-  async function whileHidden() {
-    while (document.hidden) await pause(RETRY_MS / 4);
+  async function untilSeen() {
+    while (document.hidden) {
+      await new Promise((done) => document.addEventListener("visibilitychange", done, { once: true }));
+    }
   }
 
   async function watch() {
-    while (marker()?.hasAttribute("data-busy")) {
-      await whileHidden();
+    while (marker()) {
+      if (!isBusy()) await pause(IDLE_MS);
+      await untilSeen();
       const begun = Date.now();
-      const followed = await followWhileSeen();
-      await consolePage.refresh().catch(() => {});
+      const found = await followWhileSeen();
+      if (found === "gone") return;
+      if (found !== "same") await refresh();
       document.getElementById("console-live")?.replaceChildren();
-      if (!followed || Date.now() - begun < RETRY_MS / 8) await pause(RETRY_MS);
+      if (isBusy() && (found !== "ended" || Date.now() - begun < RETRY_MS / 8)) await pause(RETRY_MS);
     }
   }
 
