@@ -9,7 +9,7 @@ from assistants import langgraph_json
 from assistants.conf import THROTTLE_RATES, conf
 
 
-@register()
+@register("skeino")
 def check_graphs(**kwargs: Any) -> list[CheckMessage]:
     """Whether the settings name graphs. Importing them is left to those who run them."""
     if conf.SKEINO_GRAPHS:

@@ -24,7 +24,7 @@ def register_settings(conf: object, app: str) -> None:
         for name, found in inspect.getmembers(type(conf), lambda member: isinstance(member, property))
     }
     _known.update(types)
-    register(_checking(conf, app, types))
+    register(_checking(conf, app, types), "skeino")
 
 
 def _checking(conf: object, app: str, types: dict[str, Any]) -> Callable[..., list[CheckMessage]]:
@@ -46,7 +46,7 @@ def _problem(expected: Any, value: Any) -> str:
     return ""
 
 
-@register()
+@register("skeino")
 def check_unknown_settings(**kwargs: Any) -> list[CheckMessage]:
     unknown = {name for name in dir(settings) if name.startswith("SKEINO_")} - _known
     return [

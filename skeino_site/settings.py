@@ -60,7 +60,8 @@ SKEINO_WORKER_METRICS_PORT = env.int("SKEINO_WORKER_METRICS_PORT", default=None)
 INSTALLED_APPS = [
     # First, so that `runserver` speaks ASGI. Other processes do without it, and its 30 MiB.
     *(["daphne"] if "runserver" in sys.argv else []),
-    "django.contrib.admin",
+    # Its pages are found by `skeino_site.urls`, of which workers know nothing.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -11,6 +11,8 @@ from skeino_site.metrics import MetricsViewSet
 # These have no answer to OPTIONS.
 READ_ONLY = {"http_method_names": ["get", "head"]}
 
+admin.autodiscover()
+
 urlpatterns = [
     path("live", HealthViewSet.as_view({"get": "live"})),
     path("ready", HealthViewSet.as_view({"get": "ready"})),

@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from assistants.models import Assistant
 from runs.models import Run, RunEvent
+from skeino_site import urls  # noqa: F401  (finds the pages)
 from tests.live import TEST_GRAPHS
 from tests.threads.running import count_rows, execute, human
 from threads.models import Thread

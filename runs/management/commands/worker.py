@@ -22,6 +22,7 @@ CLOSE_SECONDS = 2.0
 
 class Command(BaseCommand):
     help = "Execute runs until stopped. Start as many as you like, on as many machines as you like."
+    requires_system_checks = ["skeino"]  # and nothing of URLs, of which it serves none
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
