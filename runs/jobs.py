@@ -111,6 +111,7 @@ WITH gone AS (
 SELECT id FROM lost
 """  # nosec B608  (constants)
 
+# Of a worker that may have been given jobs without hearing of it, those that it does not know of.
 GIVE_BACK = f"""
 WITH unheard AS (
     UPDATE procrastinate_jobs j SET {AGAIN}
@@ -132,11 +133,6 @@ def take_back(silent_seconds: float) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(TAKE_BACK, {"seconds": silent_seconds})
         return [job_id for (job_id,) in cursor.fetchall()]
-
-
-def give_back(worker_id: int, kept: list[int]) -> list[int]:
-    """Queue again the jobs that a worker has, but for those it knows of; their runs are pending again."""
-    return [row["id"] for row in execute(GIVE_BACK, {"worker": worker_id, "kept": kept})]
 
 
 WITHOUT_JOB = """

@@ -57,7 +57,9 @@ class Run(models.Model):
         INTERRUPT = "interrupt"
         ROLLBACK = "rollback"
 
-    seq = 0  # no column: what a claim found
+    # No columns.
+    seq = 0  # what a claim found
+    is_new = False  # whether this process has just submitted it
 
     ACTIVE = (Status.PENDING, Status.RUNNING)
     RETRYABLE = (Status.ERROR, Status.TIMEOUT, Status.INTERRUPTED)

@@ -104,7 +104,7 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
             raise ThreadNotFound(thread.pk)
         run.job_id, run.metadata = found[0]["job_id"], orjson.loads(found[0]["metadata"])
         run.created_at = run.updated_at = found[0]["created_at"]
-        run._state.adding = False
+        run._state.adding, run.is_new = False, True
         return run
 
     @contextmanager

@@ -17,6 +17,7 @@ from procrastinate.retry import RetryDecision
 
 from runs import statements
 from runs.connections import RECONNECT_SECONDS, persistently
+from runs.jobs import GIVE_BACK
 from runs.lease import Lease
 
 logger = logging.getLogger(__name__)
@@ -50,9 +51,6 @@ class Runs(Protocol):
     lease: Lease
 
     async def take_back(self) -> list[int]: ...
-
-    async def give_back(self, worker_id: int, kept: list[int]) -> list[int]: ...
-
     def look_at(self, run_id: UUID) -> None: ...
 
     def lose(self, run_id: UUID) -> None: ...
@@ -110,8 +108,8 @@ class QueueWorker(worker.Worker):
     async def _fetch(self) -> dict[str, Any] | None:
         assert self.worker_id is not None
         if self._is_unsure:
-            kept = [context.job.id for context in self._running_jobs.values() if context.job.id is not None]
-            if lost := await self._runs.give_back(self.worker_id, kept):
+            kept = [context.job.id for context in self._running_jobs.values()]
+            if lost := await self._query(GIVE_BACK, worker=self.worker_id, kept=kept):
                 logger.warning("Jobs that were fetched unheard are queued again: %s", lost)
             self._is_unsure = False
         statement, parameters = statements.fetch(self.worker_id, timezone.now())

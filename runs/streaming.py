@@ -15,7 +15,7 @@ from assistants.viewsets import ApiViewSet
 from runs.conf import conf
 from runs.connections import close_all
 from runs.events import reader
-from runs.events.reader import Event
+from runs.events.follower import Event
 from runs.exceptions import RunNotFound, TooManyStreams
 from runs.lookout import idle_streams
 from runs.models import Run
@@ -97,7 +97,8 @@ def event_stream(
 
 async def _frames(run: Run, after: int, is_wanted: Callable[[Event], bool]) -> AsyncIterator[bytes]:
     with_ids = bool(run.kwargs["resumable"])
-    async for events in reader.follow(run.pk, after=after, silence=conf.SKEINO_STREAM_HEARTBEAT_SECONDS):
+    silence = conf.SKEINO_STREAM_HEARTBEAT_SECONDS
+    async for events in reader.follow(run.pk, after=after, silence=silence, is_new=run.is_new):
         wanted = [event for event in events if is_wanted(event)]
         if wanted:
             yield b"".join(frame(e.event, e.data, e.seq if with_ids else None) for e in wanted)
@@ -132,7 +133,8 @@ class ResultResponse(RunResponse):
         )
 
     async def _body(self) -> AsyncIterator[bytes]:
-        async for _ in reader.follow_end(self.run.pk, silence=conf.SKEINO_STREAM_HEARTBEAT_SECONDS):
+        silence = conf.SKEINO_STREAM_HEARTBEAT_SECONDS
+        async for _ in reader.follow_end(self.run.pk, silence=silence, is_new=self.run.is_new):
             yield KEEP_ALIVE
         result = await self.in_thread(lambda: result_of(self.run))
         yield encode(result).encode()
@@ -177,7 +179,7 @@ class AnswerWhenEnded(RunResponse):
 
     async def wait(self) -> None:
         with suppress(TimeoutError, reader.StreamsClosed):
-            await reader.wait_for_end(self.run.pk, seconds=self._seconds)
+            await reader.wait_for_end(self.run.pk, seconds=self._seconds, is_new=self.run.is_new)
 
     def answer(self) -> HttpResponse:
         """The final response, with this one's headers. A run that was deleted meanwhile is not found.

@@ -33,11 +33,11 @@ from runs.connections import (
     RECONNECT_SECONDS,
     DatabaseThreads,
     QueueConnector,
+    WorkerPool,
     direct,
     drop_dead,
     persistently,
     pooled,
-    worker_pool,
 )
 from runs.events.writer import EventWriter
 from runs.exceptions import HandedBack, RunLost
@@ -177,10 +177,6 @@ class Worker:
         """Queue the runs of lost workers again; returns their jobs."""
         return await self._database.call(jobs.take_back, conf.SKEINO_HEARTBEAT_SECONDS)
 
-    async def give_back(self, worker_id: int, kept: list[int]) -> list[int]:
-        """Queue again what a worker has fetched without hearing of it; returns these jobs."""
-        return await self._database.call(jobs.give_back, worker_id, kept)
-
     async def _claim(self, run_id: UUID) -> dict[str, Any] | None:
         """Claim the run; if that fails, or this is cancelled meanwhile, give back what was claimed."""
         now = timezone.now()
@@ -212,7 +208,7 @@ async def opened() -> AsyncIterator[Worker]:
     """A worker with its connections open, and the queue's app on the same pool."""
     connect_kwargs = pooled()
     asyncio.get_running_loop().set_default_executor(NodeExecutor(conf.SKEINO_WORKER_NODE_THREADS))
-    pool = worker_pool(connect_kwargs)
+    pool = WorkerPool(connect_kwargs)
     database = DatabaseThreads(DATABASE_THREADS)
     try:
         async with pool, EventWriter(direct()).running() as events:

@@ -6,7 +6,7 @@ from functools import partial
 
 from django.http import HttpResponse, HttpResponseBase
 
-from runs.events.reader import Event
+from runs.events.follower import Event
 from runs.exceptions import TooManyStreams
 from runs.models import Run
 from runs.streaming import check_capacity, event_stream

@@ -7,7 +7,7 @@ import logging
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -17,6 +17,7 @@ from runs import metrics
 from runs.conf import conf
 from runs.connections import direct, pooled
 from runs.events import CHANNEL, END, ENDED
+from runs.events.follower import Event, Follower
 from runs.events.statements import SELECT_EVENTS
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 EVENTS_PER_READ = 500
 SIZE_PER_READ = 4 * 1024 * 1024
 
+# A new run has written nothing yet, so what follows it does not ask before it is told, or this has passed.
+NEW_SECONDS = 0.05
+
 # Between attempts to reach the database again, in seconds.
 SHORTEST_DELAY, LONGEST_DELAY = 0.1, 5.0
 
@@ -34,54 +38,44 @@ class StreamsClosed(Exception):
     """This process stops before the run has ended."""
 
 
-class Event(NamedTuple):
-    """``data`` is JSON text."""
-
-    seq: int
-    event: str
-    data: str
-
-
 def _is_cut_off(events: list[Event]) -> bool:
     """Whether a limit ended the read, so that there may be more."""
     size = 4 * sum(len(event.data) for event in events)  # a character has up to four bytes
     return len(events) == EVENTS_PER_READ or size >= SIZE_PER_READ
 
 
-class _Follower:
-    def __init__(self, run_id: uuid.UUID, after: int, only_end: bool) -> None:
-        self.run_id, self.after, self.only_end = run_id, after, only_end
-        self.has_news = True  # the first read is unasked: what there is already
-        self.delivered: asyncio.Future[list[Event] | None] | None = None
-
-
 async def follow(
-    run_id: uuid.UUID, *, after: int = 0, silence: float | None = None
+    run_id: uuid.UUID, *, after: int = 0, silence: float | None = None, is_new: bool = False
 ) -> AsyncIterator[list[Event]]:
     """The run's events after number ``after``, in order and as they come, until the run has ended.
 
     Yields them in lists of what is there, and an empty list after each ``silence`` seconds without any.
+    ``is_new``: the run has just been submitted, so there is nothing to read yet.
     A run that is gone, or finished without a log, ends at once. Raises StreamsClosed when the process stops
     before the run's end.
     """
-    async for events in _Reader.of_this_loop().follow(_Follower(run_id, after, False), silence):
+    follower = Follower(run_id, after, only_end=False, is_new=is_new)
+    async for events in _Reader.of_this_loop().follow(follower, silence):
         yield events
 
 
-async def follow_end(run_id: uuid.UUID, *, silence: float | None = None) -> AsyncIterator[None]:
+async def follow_end(
+    run_id: uuid.UUID, *, silence: float | None = None, is_new: bool = False
+) -> AsyncIterator[None]:
     """Yields after each ``silence`` seconds until the run has ended, its status committed.
 
     Raises StreamsClosed when the process stops before that.
     """
-    async for events in _Reader.of_this_loop().follow(_Follower(run_id, 0, True), silence):
+    follower = Follower(run_id, 0, only_end=True, is_new=is_new)
+    async for events in _Reader.of_this_loop().follow(follower, silence):
         if not events:
             yield
 
 
-async def wait_for_end(run_id: uuid.UUID, *, seconds: float | None = None) -> None:
+async def wait_for_end(run_id: uuid.UUID, *, seconds: float | None = None, is_new: bool = False) -> None:
     """Return when the run has ended, its status committed. Raises TimeoutError, and StreamsClosed."""
     async with asyncio.timeout(seconds):
-        async for _ in follow_end(run_id):
+        async for _ in follow_end(run_id, is_new=is_new):
             pass
 
 
@@ -129,7 +123,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._connect_kwargs = pooled()
-        self._followers: dict[uuid.UUID, set[_Follower]] = defaultdict(set)
+        self._followers: dict[uuid.UUID, set[Follower]] = defaultdict(set)
         self._wake, self._listening = asyncio.Event(), asyncio.Event()
         self._connection: psycopg.AsyncConnection | None = None
         self._connecting = asyncio.Lock()
@@ -140,10 +134,12 @@ class _Reader:
             asyncio.create_task(self._restarted(self._serve), name="event reader"),
         ]
 
-    async def follow(self, follower: _Follower, silence: float | None) -> AsyncIterator[list[Event]]:
+    async def follow(self, follower: Follower, silence: float | None) -> AsyncIterator[list[Event]]:
         # Subscribed before the first read, so that nothing falls between the two.
         await self._listening.wait()
         self._followers[follower.run_id].add(follower)
+        if follower.is_new:
+            asyncio.get_running_loop().call_later(NEW_SECONDS, self._remind, follower)
         self.count += 1
         try:
             while (events := await self._next(follower, silence)) is not None:
@@ -179,7 +175,7 @@ class _Reader:
         connection = await self._connected()
         return await (await connection.execute(query, parameters)).fetchall()
 
-    async def _next(self, follower: _Follower, silence: float | None) -> list[Event] | None:
+    async def _next(self, follower: Follower, silence: float | None) -> list[Event] | None:
         """The follower's next events: none after silence, None when the run is over without an end."""
         if self.is_closing:
             return None
@@ -228,6 +224,12 @@ class _Reader:
                 follower.has_news = True
                 self._wake.set()
 
+    def _remind(self, follower: Follower) -> None:
+        """Let it read if it has not: what it waits for may have been told before it listened."""
+        if not follower.after and not follower.has_news:
+            follower.has_news = True
+            self._wake.set()
+
     def _all_have_news(self) -> None:
         for followers in self._followers.values():
             for follower in followers:
@@ -247,7 +249,7 @@ class _Reader:
             self._wake.clear()
             await self._read([f for f in self._wanting() if f.has_news])
 
-    def _wanting(self) -> list[_Follower]:
+    def _wanting(self) -> list[Follower]:
         return [
             follower
             for followers in self._followers.values()
@@ -255,7 +257,7 @@ class _Reader:
             if follower.delivered is not None and not follower.delivered.done()
         ]
 
-    async def _read(self, followers: list[_Follower]) -> None:
+    async def _read(self, followers: list[Follower]) -> None:
         if not followers:
             return
         for follower in followers:

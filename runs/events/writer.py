@@ -101,6 +101,8 @@ class EventWriter:
         self._waiting.append(row)
         self._waiting_size += len(row.data)
         self._write_by(self._begun_at + GATHER_SECONDS if soon else monotonic() + LEISURE_SECONDS)
+        if self._wake.is_set():
+            await asyncio.sleep(0)  # or the run would first go on to its next event
 
     async def flush(self) -> None:
         """Wait until everything appended so far is committed."""

@@ -46,7 +46,8 @@ class ChunkStream(RunResponse):
 
     async def _body(self) -> AsyncIterator[bytes]:
         waits = False
-        async for events in reader.follow(self.run.pk, silence=conf.SKEINO_STREAM_HEARTBEAT_SECONDS):
+        silence = conf.SKEINO_STREAM_HEARTBEAT_SECONDS
+        async for events in reader.follow(self.run.pk, silence=silence, is_new=self.run.is_new):
             waits = waits or any(event.event == "interrupt" for event in events)
             chunks = [self._framed(event.data) for event in events if event.event in MADE_BY_WORKER]
             if chunks or not events:

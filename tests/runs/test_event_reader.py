@@ -14,7 +14,8 @@ from procrastinate.contrib.django.utils import connector_params
 from pytest_django import Settings
 
 from runs.events import CHANNEL, reader
-from runs.events.reader import Event, follow, wait_for_end
+from runs.events.follower import Event
+from runs.events.reader import follow, wait_for_end
 from runs.models import Run, RunEvent
 from tests.runs.engine import IDLE, aclaim, aclaimed, afinish, asubmit
 from threads.models import Thread
@@ -125,6 +126,27 @@ async def test_a_run_can_be_followed_before_it_starts() -> None:
     await log(run, 1)
     await finish(run, 2)
     assert await following == [1]
+
+
+async def test_a_new_run_is_not_read_before_it_has_told_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "NEW_SECONDS", LONG)
+    run = await aclaimed()
+    await log(run, 1, notify=False)
+    async with followed(run, is_new=True) as following:
+        first = asyncio.ensure_future(anext(following))
+        assert not (await asyncio.wait([first], timeout=0.2))[0]
+        await log(run, 2)
+        assert [event.seq for event in await asyncio.wait_for(first, PATIENCE)] == [1, 2]
+
+
+async def test_a_new_run_that_has_told_of_itself_before_is_read_all_the_same() -> None:
+    run = await aclaimed()
+    await log(run, 1)
+    async with followed(run, is_new=True) as following:
+        assert await next_of(following) == [1]
+    await finish(run, 2)
+    async with asyncio.timeout(PATIENCE):
+        await wait_for_end(run.pk, is_new=True)
 
 
 async def test_nothing_is_lost_or_repeated_whatever_the_moment_of_joining() -> None:

@@ -187,7 +187,8 @@ def test_a_job_is_fetched_though_its_run_cannot_be_claimed() -> None:
 def test_what_a_worker_has_fetched_unheard_is_queued_again() -> None:
     this, other = worker(), worker()
     known, unheard, others = taken_by(this), taken_by(this), taken_by(other)
-    assert jobs.give_back(this, [known.job_id]) == [unheard.job_id]
+    given_back = execute(jobs.GIVE_BACK, {"worker": this, "kept": [known.job_id]})
+    assert given_back == [{"id": unheard.job_id}]
     assert (job(unheard)[:2], standing(unheard)) == (("todo", None), ("pending", 0))
     assert [standing(run)[0] for run in (known, others)] == ["running", "running"]
 
