@@ -51,7 +51,7 @@ class Execution:
 
     def __init__(self, run: Run, events: EventWriter, lease: Lease, *, is_followed: bool = True) -> None:
         self.run, self.events, self.seq = run, events, run.seq
-        self._is_followed = is_followed
+        self._is_followed, self._max_event_bytes = is_followed, conf.SKEINO_MAX_EVENT_BYTES
         self.unwritten: list[Row] = []  # the log's latest events, which are to be written with the end
         self.usage = UsageCallback()
         self.traceback = ""  # of what the graph has raised
@@ -216,7 +216,7 @@ class Execution:
         """Returns the data as it stands in the log."""
         if self._is_closed:
             raise RunLost(self.run.pk)
-        text, limit = encode(data), conf.SKEINO_MAX_EVENT_BYTES
+        text, limit = encode(data), self._max_event_bytes
         if 4 * len(text) > limit and (size := len(text.encode())) > limit:  # a character has up to four
             raise EventTooLarge(event, size, limit)
         self.seq += 1

@@ -20,8 +20,10 @@ logger = logging.getLogger(__name__)
 
 # A batch's size: enough that one statement's fixed cost vanishes, little enough to write in a few ms.
 ROWS_PER_BATCH = 2000
-# How long after a batch was begun the next one waits, and how long events wait that nobody is known to.
-GATHER_SECONDS = 0.004
+# How long after a batch was begun the next one waits: longer after one of so many rows, for more will come as
+# fast. And how long events wait that nobody is known to wait for.
+GATHER_SECONDS, GATHER_MANY_SECONDS = 0.004, 0.01
+MANY_ROWS = 16
 LEISURE_SECONDS = 0.05
 NEVER = float("inf")
 # What may wait to be written, in characters, before `append` waits too.
@@ -57,7 +59,7 @@ class Row(NamedTuple):
 class EventWriter:
     """Collects the events of all runs and writes them in batches: what has gathered since the last one.
 
-    Events that somebody waits for are written at once, but not more often than every few milliseconds: a
+    Events that somebody waits for are written at once, but for those that follow within milliseconds: a
     batch costs Postgres and its readers about as much as a hundred events. Commits of events do not wait for
     the disk: a crash of the database may lose the last of them, never their order, and the run's end, whose
     commit does wait, comes after them all.
@@ -70,7 +72,7 @@ class EventWriter:
         self._waiting_size = 0
         self._writing: set[uuid.UUID] = set()  # whose events are on their way
         self._begun = self._done = 0  # how many times all that waited was taken, and has been written
-        self._begun_at = -GATHER_SECONDS
+        self._next_at = 0.0  # not before this
         self._due = NEVER
         self._timer: asyncio.TimerHandle | None = None
         self._wake, self._progress = asyncio.Event(), asyncio.Condition()
@@ -100,7 +102,7 @@ class EventWriter:
                 await self._progress.wait_for(lambda: self._waiting_size <= MAX_WAITING)
         self._waiting.append(row)
         self._waiting_size += len(row.data)
-        self._write_by(self._begun_at + GATHER_SECONDS if soon else monotonic() + LEISURE_SECONDS)
+        self._write_by(self._next_at if soon else monotonic() + LEISURE_SECONDS)
         if self._wake.is_set():
             await asyncio.sleep(0)  # or the run would first go on to its next event
 
@@ -140,9 +142,10 @@ class EventWriter:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            self._due, self._begun_at = NEVER, monotonic()
-            self._begun += 1
             gathered, self._waiting = self._waiting, deque()
+            self._due, self._begun = NEVER, self._begun + 1
+            is_many = len(gathered) >= MANY_ROWS
+            self._next_at = monotonic() + (GATHER_MANY_SECONDS if is_many else GATHER_SECONDS)
             self._writing = {row.run_id for row in gathered}
             while batch := _next_batch(gathered):
                 await self._write(batch)
