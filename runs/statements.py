@@ -52,6 +52,8 @@ SELECT job_id, metadata, created_at FROM run
 """  # nosec B608  (constants)
 
 BEGIN = "status = 'running', attempt = attempt + 1, started_at = %(now)s, updated_at = %(now)s"
+# Found by its id: of few runs Postgres would look at all that wait, and keeps the plan when there are many.
+IS_PENDING = "status || '' = 'pending'"
 CLAIMED = """
     r.thread_id, r.user_id, r.job_id, r.kwargs, r.metadata, r.attempt, r.lost, r.cancel_action, r.started_at,
     r.assistant_id, a.graph_id, a.config, a.context,
@@ -60,7 +62,7 @@ CLAIMED = """
 
 CLAIM = f"""
 WITH r AS (
-    UPDATE runs_run SET {BEGIN} WHERE id = %(run)s AND status = 'pending' RETURNING *
+    UPDATE runs_run SET {BEGIN} WHERE id = %(run)s AND {IS_PENDING} RETURNING *
 )
 SELECT {CLAIMED} FROM r JOIN assistants_assistant a ON a.id = r.assistant_id
 """  # nosec B608  (constants)
@@ -73,8 +75,8 @@ WITH job AS MATERIALIZED (
     FROM procrastinate_fetch_job_v2(NULL, %(worker)s)
 ), r AS (
     UPDATE runs_run w SET {BEGIN}
-    FROM job WHERE w.id = job.run_id AND w.status = 'pending' AND NOT EXISTS (
-        SELECT 1 FROM runs_run o WHERE o.thread_id = w.thread_id AND o.status = 'running'
+    WHERE w.id = (SELECT run_id FROM job) AND {IS_PENDING} AND NOT EXISTS (
+        SELECT 1 FROM runs_run o WHERE o.thread_id = w.thread_id AND o.status = 'running' OFFSET 0
     )
     RETURNING w.*
 )
