@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ class Settings:
 
     @property
     def SKEINO_LANGGRAPH_JSON(self) -> Path:
-        return Path(getattr(settings, "SKEINO_LANGGRAPH_JSON", "langgraph.json")).resolve()
+        return _resolved(getattr(settings, "SKEINO_LANGGRAPH_JSON", "langgraph.json"), os.getcwd())
 
     @property
     def SKEINO_DEFAULT_ASSISTANT(self) -> str | None:
@@ -57,6 +59,11 @@ class Settings:
         They are counted in Django's default cache. What is not named is not limited.
         """
         return getattr(settings, "SKEINO_THROTTLE_RATES", THROTTLE_RATES)
+
+
+@cache  # every run asks for it, and to follow links takes a while
+def _resolved(path: str | Path, folder: str) -> Path:
+    return Path(folder, path).resolve()
 
 
 conf = Settings()
