@@ -20,6 +20,7 @@ from runs.conf import conf
 from runs.exceptions import HandedBack
 from runs.models import Run, RunEvent, WebhookDelivery
 from runs.worker import Worker
+from threads.housekeeping import aside
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def _worker(context: JobContext) -> Worker:
 
 @app.periodic(cron="* * * * *")
 @app.task(name="runs.recover", queueing_lock="runs.recover")
+@aside
 def recover(timestamp: int) -> None:
     """Queue runs again that no job will execute; once an hour, look after threads too."""
     if recovered := Run.objects.recover(threads=timestamp % 3600 < 60):
@@ -80,6 +82,7 @@ def recover(timestamp: int) -> None:
 
 @app.periodic(cron="* * * * *")
 @app.task(name="runs.prune", queueing_lock="runs.prune")
+@aside
 def prune(timestamp: int) -> None:
     """Delete the logs and runs that are kept no longer. If there are many, go on in a minute."""
     now = timezone.now()

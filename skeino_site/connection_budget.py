@@ -7,6 +7,7 @@ from typing import NamedTuple
 from runs.conf import conf as runs_conf
 from runs.worker import DATABASE_THREADS
 from skeino_site.conf import conf
+from threads.housekeeping import THREADS as HOUSEKEEPING_THREADS
 
 
 class Connections(NamedTuple):
@@ -28,13 +29,14 @@ def web_process() -> Connections:
 
 
 def worker_process() -> Connections:
-    """The pool, the threads that call models' verbs, the thread of asynchronous code, and those of nodes.
+    """The pool, the threads that call models' verbs or clean up, that of asynchronous code, those of nodes.
 
     Directly the queue's listener and the event writer. A node's thread has one only while the node uses the
     ORM: it is closed after each call.
     """
     pool, nodes = runs_conf.SKEINO_WORKER_POOL_SIZE, runs_conf.SKEINO_WORKER_NODE_THREADS
-    return Connections(pooled=pool + DATABASE_THREADS + 1 + nodes, direct=2)
+    own = DATABASE_THREADS + HOUSEKEEPING_THREADS + 1
+    return Connections(pooled=pool + own + nodes, direct=2)
 
 
 def all_processes() -> Connections:

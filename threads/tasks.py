@@ -10,6 +10,7 @@ from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.exceptions import AlreadyEnqueued
 
 from threads.conf import conf
+from threads.housekeeping import aside
 from threads.models import Thread
 from threads.text_search import ThreadText
 
@@ -26,6 +27,7 @@ INDEX_TEXT = "threads.index_text"
 
 @app.periodic(cron="* * * * *")
 @app.task(name="threads.sweep", queueing_lock="threads.sweep")
+@aside
 def sweep(timestamp: int) -> None:
     """End the threads whose time is up."""
     while Thread.objects.delete_temporary(TEMPORARY_BATCH) == TEMPORARY_BATCH:
@@ -40,6 +42,7 @@ def sweep(timestamp: int) -> None:
 
 @app.periodic(cron="* * * * *")
 @app.task(name=INDEX_TEXT, queueing_lock=INDEX_TEXT)
+@aside
 def index_text(timestamp: int) -> None:
     """Take up what was said since the last time; once an hour, look at all threads.
 

@@ -19,6 +19,7 @@ from runs.events import reader
 from runs.models import Run, RunEvent
 from tests.runs.engine import asubmit, at_once, claimed, submit, work_off, working
 from tests.runs.many import analyze, finished_runs, plan
+from tests.tasks import execute_task
 from threads.models import Thread
 
 pytestmark = pytest.mark.usefixtures("engine_db")
@@ -194,7 +195,7 @@ def test_the_settings_say_what_is_kept(settings: Settings) -> None:
     [old] = finished_runs(1, ended_ago=2 * DAY, events=2)
     [older] = finished_runs(1, ended_ago=2 * HOUR, events=2)
     [young] = finished_runs(1, ended_ago=HOUR / 2, events=2)
-    tasks.prune(0)
+    execute_task(tasks.prune, 0)
     assert set(Run.objects.values_list("pk", flat=True)) == {older, young}
     assert (events_of(old), events_of(older), events_of(young)) == (0, 0, 2)
 
@@ -202,21 +203,21 @@ def test_the_settings_say_what_is_kept(settings: Settings) -> None:
 def test_logs_are_kept_for_three_days_and_runs_for_ever() -> None:
     [old] = finished_runs(1, ended_ago=timedelta(hours=73), events=2)
     [young] = finished_runs(1, ended_ago=timedelta(hours=71), events=2)
-    tasks.prune(0)
+    execute_task(tasks.prune, 0)
     assert (events_of(old), events_of(young), Run.objects.count()) == (0, 2, 2)
 
 
 def test_logs_may_be_kept_for_longer_than_there_is_unix_time(settings: Settings) -> None:
     settings.SKEINO_EVENT_RETENTION_HOURS = 100 * 365 * 24
     [old] = finished_runs(1, ended_ago=1000 * DAY, events=2)
-    tasks.prune(0)
+    execute_task(tasks.prune, 0)
     assert events_of(old) == 2
 
 
 def test_everything_may_be_kept(settings: Settings) -> None:
     settings.SKEINO_EVENT_RETENTION_HOURS = None
     [old] = finished_runs(1, ended_ago=1000 * DAY, events=2)
-    tasks.prune(0)
+    execute_task(tasks.prune, 0)
     assert events_of(old) == 2
 
 

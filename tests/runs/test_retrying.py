@@ -36,6 +36,7 @@ from tests.runs.engine import (
     working,
 )
 from tests.runs.told import Folder
+from tests.tasks import execute_task
 from threads import state
 from threads.models import Thread
 
@@ -98,7 +99,7 @@ async def test_its_log_goes_on_too_and_ends_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ["cancelled", "timeout"])
 async def test_a_run_that_was_stopped_goes_on(tmp_path: Path, how: str) -> None:
     with Folder(tmp_path) as folder:
-        body: dict[str, Any] = {"timeout_seconds": 0.3} if how == "timeout" else {}
+        body: dict[str, Any] = {"timeout_seconds": 0.8} if how == "timeout" else {}
         run = await asubmit("three_steps", input=folder.input, **body)
         async with working():
             await folder.await_line("second")
@@ -271,7 +272,7 @@ async def test_a_worker_recovers_by_itself(settings: Settings) -> None:
     run = await asubmit("slow", input={"text": "0"})
     await sync_to_async(damaged)(run, "deleted")
     await aged(run)
-    await sync_to_async(tasks.recover)(0)
+    await sync_to_async(execute_task)(tasks.recover)
     await work_off()
     assert (await Run.objects.aget(pk=run.pk)).status == "success"
 

@@ -20,6 +20,7 @@ from runs.exceptions import NoWebhook
 from runs.models import Run, WebhookDelivery
 from tests.runs.engine import at_once, submit
 from tests.runs.many import finished_runs
+from tests.tasks import execute_task
 
 pytestmark = pytest.mark.usefixtures("engine_db")
 
@@ -141,7 +142,7 @@ def test_old_ones_are_pruned_and_those_of_today_stay(settings: Settings) -> None
     for _ in range(3):
         WebhookDelivery.objects.begin(run)
     WebhookDelivery.objects.filter(number__lt=3).update(sent_at=timezone.now() - timedelta(hours=2))
-    tasks.prune(timestamp=0)
+    execute_task(tasks.prune, 0)
     assert [number for number, *_ in told(run)] == [3]
 
 

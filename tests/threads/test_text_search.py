@@ -13,6 +13,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from tests.runs.engine import at_once
+from tests.tasks import execute_task
 from tests.threads.running import human
 from threads import state, tasks, text_search
 from threads.models import Thread
@@ -100,9 +101,9 @@ def test_only_what_changed_since_is_looked_for_but_once_an_hour() -> None:
     saying("new")
     fill()
     missed = saying("missed", state_updated_at=timezone.now() - timedelta(hours=2))
-    tasks.index_text(timestamp=3599)
+    execute_task(tasks.index_text, 3599)
     assert found("missed") == set()
-    tasks.index_text(timestamp=3600)
+    execute_task(tasks.index_text, 3600)
     assert found("missed") == {missed.pk}
 
 
@@ -152,8 +153,8 @@ def test_more_than_one_task_can_do_is_gone_on_with_soon(
     committed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "INDEX_SECONDS", 0)
-    tasks.index_text(timestamp=60)
-    tasks.index_text(timestamp=120)  # while the first's other half waits
+    execute_task(tasks.index_text, 60)
+    execute_task(tasks.index_text, 120)  # while the first's other half waits
     job = ProcrastinateJob.objects.get(task_name="threads.index_text")
     assert job.scheduled_at is not None
     assert job.args == {"timestamp": 60}
@@ -162,7 +163,7 @@ def test_more_than_one_task_can_do_is_gone_on_with_soon(
 def test_it_can_be_switched_off(settings: Settings) -> None:
     settings.SKEINO_SEARCH_MESSAGES = False
     saying("parcel")
-    tasks.index_text(timestamp=0)
+    execute_task(tasks.index_text, 0)
     assert not ThreadText.objects.exists()
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from tests.tasks import execute_task
 from tests.threads.running import count_rows, execute, human
 from threads.models import Thread
 from threads.state import Outcome
@@ -30,7 +31,7 @@ def minutes_left(ttl: dict[str, Any] | None) -> float:
 
 def swept(thread: Thread) -> bool:
     """Whether the thread is gone after a sweep."""
-    sweep(0)
+    execute_task(sweep)
     return not Thread.objects.filter(pk=thread.pk).exists()
 
 

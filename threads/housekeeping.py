@@ -1,0 +1,33 @@
+"""Where tasks run that clean up: in threads of their own, for those of nodes may all be taken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
+from typing import ParamSpec
+
+from django.db import connections
+
+THREADS = 2
+
+P = ParamSpec("P")
+
+_executor = ThreadPoolExecutor(THREADS, "housekeeping")
+
+
+def aside(task: Callable[P, None]) -> Callable[P, Awaitable[None]]:
+    """The task for a worker's loop. A worker that stops does not wait for one that has not begun."""
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            task(*args, **kwargs)
+        finally:
+            connections.close_all()
+
+    @wraps(task)
+    async def asynchronous(*args: P.args, **kwargs: P.kwargs) -> None:
+        await asyncio.get_running_loop().run_in_executor(_executor, lambda: call(*args, **kwargs))
+
+    return asynchronous
