@@ -90,6 +90,7 @@ WHERE job.id IS NOT NULL
 LOCK_THREAD = "SELECT 1 FROM threads_thread WHERE id = %(thread)s FOR NO KEY UPDATE"
 LOCK_JOB = "SELECT 1 FROM procrastinate_jobs WHERE id = %(job)s FOR UPDATE"
 
+# The thread is settled by the rule of `Thread.settle`, which is for what else changes a state.
 FINISH = f"""
 WITH run AS MATERIALIZED (
     UPDATE runs_run SET status = %(status)s::text, error = %(run_error)s, usage = %(usage)s,

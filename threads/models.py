@@ -206,7 +206,10 @@ class Thread(models.Model):
         self.save(update_fields=["status", "metadata", "config", "updated_at"])
 
     def settle(self, outcome: Outcome, *, busy: bool, now: datetime) -> None:
-        """A run has ended: take over its state. ``busy`` if more runs wait. Call with its row locked."""
+        """Take over a state that no worker's run has left: ``runs.statements`` does the same for those.
+
+        ``busy`` if runs wait. Call with its row locked.
+        """
         self.settled_status = outcome.thread_status
         self.status = Thread.Status.BUSY if busy else self.settled_status
         self.interrupts, self.error = outcome.interrupts, outcome.error

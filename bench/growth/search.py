@@ -72,4 +72,4 @@ def _plan(postgres: Postgres, server: Served, search: dict[str, Any]) -> str:
 
     with listened_to(postgres, server.database_url) as statements:
         server.play(once)
-    return str(statements.plan("threads_thread") or "–")
+    return str(statements.plan('FROM "threads_thread"') or "–")

@@ -3,10 +3,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, connection, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -180,6 +182,39 @@ def test_a_run_without_values_leaves_the_threads() -> None:
     second = claimed(thread=first.thread)
     finish(second, ERROR, FAILED, seq=1)
     assert thread_of(first).values == {"a": 1}
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        FAILED,
+        Outcome(
+            thread_status=Thread.Status.INTERRUPTED,
+            values=encode_for_jsonb({"a": [1]}),
+            interrupts=encode_for_jsonb({"task": [{"id": "x"}]}),
+        ),
+    ],
+)
+def test_a_run_leaves_its_thread_as_it_is_settled_otherwise(outcome: Outcome, waits: bool) -> None:
+    threads = [Thread.objects.open(user=AnonymousUser(), ttl={"ttl": 60}) for _ in range(2)]
+    run = claimed(thread=threads[0])
+    if waits:
+        submit(thread=threads[0])
+    finish(run, ERROR, outcome, seq=1)
+    now = Run.objects.get(pk=run.pk).finished_at
+    assert now is not None
+    with transaction.atomic():
+        Thread.objects.lock(threads[1].pk).settle(outcome, busy=waits, now=now)
+
+    def standing(thread: Thread) -> list[Any]:
+        thread.refresh_from_db()
+        same = ("status", "settled_status", "values", "interrupts", "error", "updated_at")
+        times = (thread.state_updated_at == now, thread.expires_at == now + timedelta(hours=1))
+        return [*(getattr(thread, name) for name in same), *times]
+
+    assert standing(threads[0]) == standing(threads[1])
+    assert standing(threads[0])[-2:] == [outcome.values is not None] * 2
 
 
 def test_the_thread_stays_busy_while_runs_wait() -> None:

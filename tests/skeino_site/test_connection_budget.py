@@ -23,6 +23,7 @@ from skeino_site.connection_budget import Connections
 from tests.live import ROOT, TEST_GRAPHS, serving
 from tests.runs.told import Folder
 from tests.skeino_site import small_settings
+from threads import housekeeping
 
 GRAPHS = TEST_GRAPHS.with_name("langgraph_operations.json")
 PATIENCE = 30.0  # seconds
@@ -43,6 +44,8 @@ async def test_processes_at_their_limits_open_as_many_connections_as_reckoned_an
         "skeino web": sum(connection_budget.web_process()),
         "skeino worker 1": sum(connection_budget.worker_process()),
     }
+    # What cleans up has a connection for as long as it takes.
+    least = expected | {"skeino worker 1": expected["skeino worker 1"] - housekeeping.THREADS}
     module = small_settings.__name__
     with (
         serving(url, langgraph_json=GRAPHS, DJANGO_SETTINGS_MODULE=module) as server,
@@ -55,11 +58,11 @@ async def test_processes_at_their_limits_open_as_many_connections_as_reckoned_an
                 while not load.done():
                     found = open_connections(url)
                     highest = {name: max(highest[name], found[name]) for name in expected}
-                    if highest == expected:
+                    if all(highest[name] >= least[name] for name in least):
                         folder.open("gate")
                     await asyncio.sleep(0.01)
             await load
-    assert highest == expected
+    assert all(least[name] <= highest[name] <= expected[name] for name in expected), highest
 
 
 def open_connections(url: str) -> Counter[str]:
