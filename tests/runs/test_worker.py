@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
-from runs import statements, worker
+from runs import jobs, statements, worker
 from runs.models import Run
 from runs.statements import Statement
 from tests.graphs import factories
@@ -84,7 +84,7 @@ async def test_a_finished_job_leaves_the_queue() -> None:
     await asubmit("fails", input={"text": "x"})
     await work_off()
     assert await statuses() == {"success": 1, "error": 1}
-    assert not await ProcrastinateJob.objects.aexists()
+    assert not await ProcrastinateJob.objects.filter(task_name=jobs.EXECUTE).aexists()
 
 
 # --- connections ---
