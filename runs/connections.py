@@ -99,13 +99,6 @@ def drop_dead() -> None:
             connection.close()
 
 
-def close_all() -> None:
-    """Close this thread's database connections, but for one inside a transaction."""
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close()
-
-
 @contextmanager
 def bounded(seconds: float) -> Iterator[CursorWrapper]:
     """A cursor in a transaction of which no statement may take longer; else it raises OperationalError."""

@@ -22,11 +22,12 @@ from runs.conf import conf
 from runs.config import context, introduce_user, run_config
 from runs.events.writer import EventWriter, Row
 from runs.exceptions import EventTooLarge, HandedBack, RunLost
+from runs.latest_values import LatestValues
 from runs.lease import Lease, LeasedControl
 from runs.models import CANCELLED, Run
 from runs.stream_modes import Translator, graph_modes
 from runs.usage import UsageCallback
-from threads.encoding import EncodedJSON, encode, encode_for_jsonb, for_jsonb
+from threads.encoding import encode, encode_for_jsonb
 from threads.models import Thread
 from threads.state import Outcome
 
@@ -60,9 +61,7 @@ class Execution:
         self._halted = asyncio.Event()  # not to be waited for any longer
         self._is_lost = self._is_closed = False
         self._latest = RunnableConfig(configurable={"thread_id": str(run.thread_id), "checkpoint_ns": ""})
-        self._values: Any = None
-        self._values_text = ""  # if they have been encoded, for an event
-        self._interrupted = False
+        self._values = LatestValues()
 
     async def execute(self, build: Callable[[RunnableConfig], Awaitable[Pregel]]) -> End:
         """Run the graph to its end, an interrupt or a limit. Its events are committed, or ``unwritten``.
@@ -112,7 +111,7 @@ class Execution:
 
     def failed(self, exc: Exception) -> End:
         """The run's end if its result cannot be kept."""
-        self._values = None
+        self._values = LatestValues()
         return self._raised(exc)
 
     async def _wait(self, task: asyncio.Task[End], limit: float | None) -> bool:
@@ -192,11 +191,9 @@ class Execution:
                 # With subgraphs the namespace comes first, a tuple that is empty for the root.
                 path: Any = namespace[0] if namespace else ()
                 if mode == "values" and not path:
-                    self._note_values(chunk)
+                    self._values.take(chunk)
                 for name, data in translator.events(path, mode, chunk):
-                    text = await self._log(name, data)
-                    if data is self._values:
-                        self._values_text = text
+                    self._values.note_encoded(data, await self._log(name, data))
         for name, data in translator.last_events():
             await self._log(name, data)
 
@@ -225,19 +222,10 @@ class Execution:
         await self.events.append(row, soon=self._is_followed and event != "metadata")
         return text
 
-    def _note_values(self, chunk: Any) -> None:
-        if isinstance(chunk, dict) and "__interrupt__" in chunk:
-            self._interrupted = True
-            chunk = {key: value for key, value in chunk.items() if key != "__interrupt__"}
-        self._values, self._values_text = chunk, ""
-
-    def _encoded_values(self) -> EncodedJSON:
-        return for_jsonb(self._values_text or encode(self._values))
-
     async def _outcome(self, *, paused: bool = False) -> Outcome:
-        paused = paused or self._interrupted or any(breakpoints(self.run, self.graph))
-        if not paused and self._values is not None:
-            return Outcome(thread_status=Thread.Status.IDLE, values=self._encoded_values())
+        paused = paused or self._values.is_interrupted or any(breakpoints(self.run, self.graph))
+        if not paused and (values := self._values.encoded()) is not None:
+            return Outcome(thread_status=Thread.Status.IDLE, values=values)
         # Only a checkpoint knows the tasks that wait, and whether a breakpoint was the end.
         snapshot = await self.graph.aget_state(self._latest)
         return Outcome.of(snapshot, self.graph)
@@ -274,11 +262,7 @@ class Execution:
         return status, self._left({"error": error, "message": message}, Thread.Status.ERROR)
 
     def _left(self, error: dict[str, str], status: Thread.Status) -> Outcome:
-        return Outcome(
-            thread_status=status,
-            values=None if self._values is None else self._encoded_values(),
-            error=encode_for_jsonb(error),
-        )
+        return Outcome(thread_status=status, values=self._values.encoded(), error=encode_for_jsonb(error))
 
     def _time_limit(self) -> float | None:
         limits = (self.run.kwargs.get("timeout_seconds"), conf.SKEINO_RUN_TIMEOUT_SECONDS)

@@ -51,7 +51,7 @@ WITH thread AS MATERIALIZED (
 SELECT job_id, metadata, created_at FROM run
 """  # nosec B608  (constants)
 
-BEGIN = "status = 'running', attempt = attempt + 1, started_at = %(now)s, updated_at = %(now)s"
+NEW_ATTEMPT = "status = 'running', attempt = attempt + 1, started_at = %(now)s, updated_at = %(now)s"
 # Found by its id: of few runs Postgres would look at all that wait, and keeps the plan when there are many.
 IS_PENDING = "status || '' = 'pending'"
 CLAIMED = """
@@ -62,7 +62,7 @@ CLAIMED = """
 
 CLAIM = f"""
 WITH r AS (
-    UPDATE runs_run SET {BEGIN} WHERE id = %(run)s AND {IS_PENDING} RETURNING *
+    UPDATE runs_run SET {NEW_ATTEMPT} WHERE id = %(run)s AND {IS_PENDING} RETURNING *
 )
 SELECT {CLAIMED} FROM r JOIN assistants_assistant a ON a.id = r.assistant_id
 """  # nosec B608  (constants)
@@ -74,7 +74,7 @@ WITH job AS MATERIALIZED (
     SELECT *, CASE WHEN task_name = '{jobs.EXECUTE}' THEN (args ->> 'run_id')::uuid END AS run_id
     FROM procrastinate_fetch_job_v2(NULL, %(worker)s)
 ), r AS (
-    UPDATE runs_run w SET {BEGIN}
+    UPDATE runs_run w SET {NEW_ATTEMPT}
     WHERE w.id = (SELECT run_id FROM job) AND {IS_PENDING} AND NOT EXISTS (
         SELECT 1 FROM runs_run o WHERE o.thread_id = w.thread_id AND o.status = 'running' OFFSET 0
     )
@@ -157,7 +157,8 @@ class Ending(NamedTuple):
         last.append((END, encode({"status": self.status})))
         rows = [(row.seq, row.event, row.data) for row in self.unwritten]
         rows += [(self.seq + place, name, data) for place, (name, data) in enumerate(last)]
-        return dict(zip(("seqs", "events", "data"), map(list, zip(*rows, strict=True)), strict=True))
+        seqs, events, data = (list(column) for column in zip(*rows, strict=True))
+        return {"seqs": seqs, "events": events, "data": data}
 
 
 def submit(run: Run, job: dict[str, Any], *, config: dict[str, Any]) -> Statement:

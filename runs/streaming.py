@@ -11,9 +11,9 @@ from asgiref.sync import sync_to_async
 from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
+from assistants.database import close_all
 from assistants.viewsets import ApiViewSet
 from runs.conf import conf
-from runs.connections import close_all
 from runs.events import reader
 from runs.events.follower import Event
 from runs.exceptions import RunNotFound, TooManyStreams

@@ -24,7 +24,7 @@ from threads.housekeeping import aside
 
 logger = logging.getLogger(__name__)
 
-# Less than a stopping worker waits, for a synchronous task cannot be cancelled.
+# Less than a stopping worker waits, for what has begun in a thread cannot be cancelled.
 PRUNE_SECONDS = 3.0
 
 

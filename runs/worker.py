@@ -24,6 +24,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.middleware import AsyncCallNext
 from psycopg_pool import AsyncConnectionPool
 
+from assistants.database import ClosingExecutor
 from assistants.graphs import equipped, registry
 from assistants.store import open_store
 from runs import jobs, metrics, statements
@@ -44,7 +45,6 @@ from runs.exceptions import HandedBack, RunLost
 from runs.execution import Execution
 from runs.lease import Lease
 from runs.models import Run
-from runs.node_threads import NodeExecutor
 from runs.queue import QueueWorker
 from runs.statements import Ending
 from threads.state import Outcome
@@ -207,7 +207,9 @@ class Worker:
 async def opened() -> AsyncIterator[Worker]:
     """A worker with its connections open, and the queue's app on the same pool."""
     connect_kwargs = pooled()
-    asyncio.get_running_loop().set_default_executor(NodeExecutor(conf.SKEINO_WORKER_NODE_THREADS))
+    # Where LangGraph executes synchronous nodes and tools.
+    nodes = ClosingExecutor(conf.SKEINO_WORKER_NODE_THREADS, "node")
+    asyncio.get_running_loop().set_default_executor(nodes)
     pool = WorkerPool(connect_kwargs)
     database = DatabaseThreads(DATABASE_THREADS)
     try:

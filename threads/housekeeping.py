@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import wraps
+from functools import partial, wraps
 from typing import ParamSpec
 
-from django.db import connections
+from assistants.database import ClosingExecutor
 
 THREADS = 2
 
 P = ParamSpec("P")
 
-_executor = ThreadPoolExecutor(THREADS, "housekeeping")
+_executor = ClosingExecutor(THREADS, "housekeeping")
 
 
 def aside(task: Callable[P, None]) -> Callable[P, Awaitable[None]]:
     """The task for a worker's loop. A worker that stops does not wait for one that has not begun."""
 
-    def call(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            task(*args, **kwargs)
-        finally:
-            connections.close_all()
-
     @wraps(task)
     async def asynchronous(*args: P.args, **kwargs: P.kwargs) -> None:
-        await asyncio.get_running_loop().run_in_executor(_executor, lambda: call(*args, **kwargs))
+        await asyncio.get_running_loop().run_in_executor(_executor, partial(task, *args, **kwargs))
 
     return asynchronous

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 # How many are deleted at a time of those that need no such care.
 TEMPORARY_BATCH = 1000
-# Less than a stopping worker waits, for a synchronous task cannot be cancelled.
+# Less than a stopping worker waits, for what has begun in a thread cannot be cancelled.
 INDEX_SECONDS = 2.0
 INDEX_TEXT = "threads.index_text"
 

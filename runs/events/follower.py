@@ -19,6 +19,6 @@ class Follower:
     """``only_end``: the events themselves are not wanted. ``is_new``: the run has written nothing yet."""
 
     def __init__(self, run_id: uuid.UUID, after: int, *, only_end: bool, is_new: bool) -> None:
-        self.run_id, self.after, self.only_end, self.is_new = run_id, after, only_end, is_new
+        self.run_id, self.after, self.only_end = run_id, after, only_end
         self.has_news = not is_new  # the first read is unasked: what there is already
         self.delivered: asyncio.Future[list[Event] | None] | None = None

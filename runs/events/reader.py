@@ -138,7 +138,7 @@ class _Reader:
         # Subscribed before the first read, so that nothing falls between the two.
         await self._listening.wait()
         self._followers[follower.run_id].add(follower)
-        if follower.is_new:
+        if not follower.has_news:
             asyncio.get_running_loop().call_later(NEW_SECONDS, self._remind, follower)
         self.count += 1
         try:

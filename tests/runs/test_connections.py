@@ -11,7 +11,8 @@ import pytest
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from procrastinate.contrib.django.utils import connector_params
 
-from runs.connections import close_all, drop_dead, is_dead
+from assistants.database import close_all
+from runs.connections import drop_dead, is_dead
 
 pytestmark = pytest.mark.usefixtures("engine_db")
 
