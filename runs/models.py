@@ -13,7 +13,8 @@ from assistants.database import execute
 from assistants.models import Assistant
 from runs import jobs, metrics, statements
 from runs.deliveries import WebhookDelivery
-from runs.events import END, notify_end
+from runs.events import END
+from runs.events.notifications import notify_end
 from runs.exceptions import NoWebhook, RunLost, RunNotRetryable
 from runs.log import RunEvent
 from runs.querysets import RunQuerySet

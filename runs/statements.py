@@ -16,7 +16,9 @@ from psycopg_pool import AsyncConnectionPool
 
 from assistants.database import key_of
 from runs import jobs
-from runs.events import CHANNEL, END, ENDED
+from runs.events import END
+from runs.events.follower import Event
+from runs.events.notifications import CHANNEL, payloads
 from threads.encoding import EncodedJSON, encode
 
 if TYPE_CHECKING:
@@ -112,7 +114,9 @@ WITH run AS MATERIALIZED (
     SELECT run.id, e.seq, e.event, e.data
     FROM run, unnest(%(seqs)b::int[], %(events)b::text[], %(data)b::text[]) AS e (seq, event, data)
 )
-SELECT settled.status, pg_notify(%(channel)s, %(told)s), CASE WHEN %(webhook)s THEN {jobs.DEFER} END
+SELECT settled.status, CASE WHEN %(webhook)s THEN {jobs.DEFER} END, (
+    SELECT count(pg_notify(%(channel)s, told.payload)) FROM unnest(%(told)b::text[]) AS told (payload)
+)
 FROM settled
 """  # nosec B608  (constants)
 OUTCOME = "settled_status = %(thread_status)s::text, interrupts = %(interrupts)s, error = %(error)s, "
@@ -151,14 +155,12 @@ class Ending(NamedTuple):
     def error(self) -> Any:
         return self.outcome.error if self.outcome else None
 
-    def events(self) -> dict[str, list[Any]]:
-        """By column. Clients stop reading at an ``error`` and look at the run, so it comes with the end."""
+    def events(self) -> list[Event]:
+        """Clients stop reading at an ``error`` and look at the run, so it comes with the end."""
         last = [("error", _text(self.error))] if self.error and self.status in FAILURES else []
         last.append((END, encode({"status": self.status})))
-        rows = [(row.seq, row.event, row.data) for row in self.unwritten]
-        rows += [(self.seq + place, name, data) for place, (name, data) in enumerate(last)]
-        seqs, events, data = (list(column) for column in zip(*rows, strict=True))
-        return {"seqs": seqs, "events": events, "data": data}
+        unwritten = [Event(row.seq, row.event, row.data) for row in self.unwritten]
+        return unwritten + [Event(self.seq + place, *event) for place, event in enumerate(last)]
 
 
 def submit(run: Run, job: dict[str, Any], *, config: dict[str, Any]) -> Statement:
@@ -195,6 +197,8 @@ def fetch(worker_id: int, now: datetime) -> Statement:
 def finish(run: Run, ending: Ending, now: datetime) -> list[Statement]:
     """For one transaction. The last returns the thread's ``status``; no row: the run is not so any more."""
     outcome = ending.outcome
+    events = ending.events()
+    seqs, names, data = (list(column) for column in zip(*events, strict=True))
     text = FINISH_UNCHANGED
     parameters: dict[str, Any] = {
         "run": run.pk,
@@ -206,8 +210,11 @@ def finish(run: Run, ending: Ending, now: datetime) -> list[Statement]:
         "run_error": _jsonb(ending.error),
         "usage": _jsonb(ending.usage),
         "traceback": ending.traceback if ending.status == "error" else "",
+        "seqs": seqs,
+        "events": names,
+        "data": data,
         "channel": CHANNEL,
-        "told": f"{run.pk}{ENDED}",
+        "told": payloads(run.pk, events),
         "webhook": bool(run.kwargs.get("webhook")),
     }
     if outcome is not None:
@@ -221,7 +228,7 @@ def finish(run: Run, ending: Ending, now: datetime) -> list[Statement]:
     return [
         Statement(LOCK_THREAD, {"thread": run.thread_id}),
         Statement(LOCK_JOB, {"job": run.job_id}),
-        Statement(text, parameters | ending.events() | jobs.delivery(run.pk)),
+        Statement(text, parameters | jobs.delivery(run.pk)),
     ]
 
 

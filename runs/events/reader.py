@@ -6,7 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,8 +16,9 @@ from psycopg import sql
 from runs import metrics
 from runs.conf import conf
 from runs.connections import direct, pooled
-from runs.events import CHANNEL, END, ENDED
+from runs.events import END
 from runs.events.follower import Event, Follower
+from runs.events.notifications import CHANNEL, news_of, run_of
 from runs.events.statements import SELECT_EVENTS
 
 logger = logging.getLogger(__name__)
@@ -110,8 +111,8 @@ async def close() -> None:
 class _Reader:
     """One connection that listens and one that reads, for any number of followers.
 
-    A notification only wakes. Followers that want events and have news are served by one query. A poll
-    backs this up, and notices runs that ended without a word: deleted, or their log pruned.
+    Notifications bring new events. What they do not bring is read: the followers that want it are served by
+    one query. A poll backs this up, and notices runs that ended without a word: deleted, or their log pruned.
     """
 
     @classmethod
@@ -168,8 +169,7 @@ class _Reader:
         self.is_closing = True
         self._listening.set()  # for those who wait to be subscribed while the database is away
         for follower in self._wanting():
-            if follower.delivered and not follower.delivered.done():
-                follower.delivered.set_result(None)
+            follower.end()
 
     async def fetch(self, query: str, parameters: list[Any]) -> list[Any]:
         connection = await self._connected()
@@ -179,17 +179,15 @@ class _Reader:
         """The follower's next events: none after silence, None when the run is over without an end."""
         if self.is_closing:
             return None
-        if follower.delivered is None:
-            follower.delivered = asyncio.get_running_loop().create_future()
-            if follower.has_news:
-                self._wake.set()
-        done, _ = await asyncio.wait([follower.delivered], timeout=silence)
+        wanted = follower.wanted()
+        if follower.has_news:
+            self._wake.set()
+        done, _ = await asyncio.wait([wanted], timeout=silence)
         if not done:
             return []
-        events = follower.delivered.result()
-        follower.delivered = None
-        if events:
-            follower.after = events[-1].seq
+        follower.taken()
+        events = wanted.result()
+        metrics.EVENTS_READ.inc(len(events or ()))
         return events
 
     async def _restarted(self, work: Any) -> None:
@@ -213,15 +211,13 @@ class _Reader:
             self._listening.set()
             self._all_have_news()
             async for notification in connection.notifies():
-                for told in notification.payload.split(","):
-                    self._note(uuid.UUID(told.removesuffix(ENDED)), has_ended=told.endswith(ENDED))
+                if followers := self._followers.get(run_of(notification.payload)):
+                    self._tell(followers, *news_of(notification.payload))
 
-    def _note(self, run_id: uuid.UUID, *, has_ended: bool) -> None:
-        for follower in self._followers.get(run_id, ()):
-            if has_ended and follower.only_end and follower.delivered and not follower.delivered.done():
-                follower.delivered.set_result(None)  # there is nothing to read
-            elif has_ended or not follower.only_end:
-                follower.has_news = True
+    def _tell(self, followers: Collection[Follower], events: list[Event], has_ended: bool) -> None:
+        for follower in followers:
+            follower.hear(events, has_ended=has_ended)
+            if follower.has_news:
                 self._wake.set()
 
     def _remind(self, follower: Follower) -> None:
@@ -254,16 +250,17 @@ class _Reader:
             follower
             for followers in self._followers.values()
             for follower in followers
-            if follower.delivered is not None and not follower.delivered.done()
+            if follower.is_waiting
         ]
 
     async def _read(self, followers: list[Follower]) -> None:
         if not followers:
             return
+        asked = [(follower, follower.after) for follower in followers]
         for follower in followers:
             follower.has_news = False
         connection = await self._connected()
-        columns = zip(*((f.run_id, f.after, f.only_end) for f in followers), strict=True)
+        columns = zip(*((f.run_id, after, f.only_end) for f, after in asked), strict=True)
         limits = [END, EVENTS_PER_READ, SIZE_PER_READ]
         rows = await connection.execute(SELECT_EVENTS, [*map(list, columns), *limits])
         found: dict[int, list[Event] | None] = {}
@@ -273,12 +270,10 @@ class _Reader:
             elif not is_active:
                 found[position - 1] = None
         for position, events in found.items():
-            metrics.EVENTS_READ.inc(len(events or ()))
-            follower = followers[position]
+            follower, after = asked[position]
             if events and _is_cut_off(events):
                 follower.has_news = True
-            if follower.delivered and not follower.delivered.done():
-                follower.delivered.set_result(events)
+            follower.hand(events, after=after)
 
     async def _connected(self) -> psycopg.AsyncConnection:
         async with self._connecting:  # of many who find none, one makes it

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections import deque
-from collections.abc import AsyncIterator
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, NamedTuple
@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import psycopg
 
 from runs import metrics
-from runs.events import CHANNEL, RUNS_PER_NOTIFICATION
+from runs.events.follower import Event
+from runs.events.notifications import CHANNEL, payloads
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +43,11 @@ WITH live AS MATERIALIZED (
         AS e (run_id, attempt, seq, event, data)
     JOIN live r ON r.id = e.run_id AND r.attempt = e.attempt
     ON CONFLICT DO NOTHING
-    RETURNING run_id
 )
-SELECT pg_notify(%s, string_agg(DISTINCT run_id::text, ',')) FROM written HAVING count(*) > 0
+SELECT pg_notify(%s, t.payload)
+FROM unnest(%b::uuid[], %b::int[], %b::text[]) WITH ORDINALITY AS t (run_id, attempt, payload, place)
+JOIN live r ON r.id = t.run_id AND r.attempt = t.attempt
+ORDER BY t.place
 """
 
 
@@ -160,11 +163,12 @@ class EventWriter:
         """Write until it is written: through lost connections, and past runs deleted meanwhile."""
         columns = [list(column) for column in zip(*batch, strict=True)]
         run_ids = list(set(columns[0]))
+        told = [list(column) for column in zip(*_told(batch), strict=True)]
         delay = 0.1
         while True:
             try:
                 connection = await self._connected()
-                await connection.execute(INSERT, [run_ids, *columns, CHANNEL])
+                await connection.execute(INSERT, [run_ids, *columns, CHANNEL, *told])
                 return
             except psycopg.errors.ForeignKeyViolation:
                 continue  # a run was deleted while this was written; the next try leaves its rows out
@@ -187,11 +191,14 @@ class EventWriter:
 
 
 def _next_batch(waiting: deque[Row]) -> list[Row]:
-    batch: list[Row] = []
-    runs: set[uuid.UUID] = set()
-    while waiting and len(batch) < ROWS_PER_BATCH:
-        runs.add(waiting[0].run_id)
-        if len(runs) > RUNS_PER_NOTIFICATION:
-            break
-        batch.append(waiting.popleft())
-    return batch
+    return [waiting.popleft() for _ in range(min(len(waiting), ROWS_PER_BATCH))]
+
+
+def _told(batch: list[Row]) -> Iterator[tuple[uuid.UUID, int, str]]:
+    """The notifications of each attempt: none is sent for events that are left out."""
+    attempts: dict[tuple[uuid.UUID, int], list[Event]] = defaultdict(list)
+    for row in batch:
+        attempts[row.run_id, row.attempt].append(Event(row.seq, row.event, row.data))
+    for (run_id, attempt), events in attempts.items():
+        for payload in payloads(run_id, events):
+            yield run_id, attempt, payload

@@ -13,8 +13,9 @@ from django.db import DEFAULT_DB_ALIAS
 from procrastinate.contrib.django.utils import connector_params
 from pytest_django import Settings
 
-from runs.events import CHANNEL, reader
+from runs.events import notifications, reader
 from runs.events.follower import Event
+from runs.events.notifications import CHANNEL, payloads
 from runs.events.reader import follow, wait_for_end
 from runs.models import Run, RunEvent
 from tests.runs.engine import IDLE, aclaim, aclaimed, afinish, asubmit
@@ -32,6 +33,13 @@ def no_polling(settings: Settings) -> None:
     settings.SKEINO_EVENT_POLL_SECONDS = LONG
 
 
+@pytest.fixture(autouse=True, params=["told", "read"])
+def telling(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events come with their notifications, or are too large for them."""
+    if request.param == "read":
+        monkeypatch.setattr(notifications, "MAX_TOLD", 0)
+
+
 @pytest.fixture
 def named_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader's connections can be told from the others."""
@@ -42,13 +50,14 @@ def named_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def log(run: Run, *seqs: int, notify: bool = True) -> None:
     """Write events of these numbers."""
+    events = [Event(seq, "values", "{}") for seq in seqs]
     async with await psycopg.AsyncConnection.connect(**connector_params(DEFAULT_DB_ALIAS)) as database:
         await database.cursor().executemany(
-            "INSERT INTO runs_runevent (run_id, seq, event, data) VALUES (%s, %s, 'values', '{}')",
-            [(run.pk, seq) for seq in seqs],
+            "INSERT INTO runs_runevent (run_id, seq, event, data) VALUES (%s, %s, %s, %s)",
+            [(run.pk, *event) for event in events],
         )
-        if notify:
-            await database.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(run.pk)])
+        for payload in payloads(run.pk, events) if notify else ():
+            await database.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
 
 
 async def finish(run: Run, seq: int) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +10,9 @@ import pytest
 from django.db import DEFAULT_DB_ALIAS
 from procrastinate.contrib.django.utils import connector_params
 
-from runs.events import CHANNEL, RUNS_PER_NOTIFICATION, writer
+from runs.events import writer
+from runs.events.follower import Event
+from runs.events.notifications import CHANNEL, payloads
 from runs.events.writer import EventWriter, Row
 from runs.models import Run, RunEvent
 from tests.runs.engine import IDLE, aclaimed, afinish, asubmit
@@ -38,6 +39,12 @@ def connect_kwargs(**more: Any) -> dict[str, Any]:
 
 def row(run: Run, seq: int, data: str = "{}") -> Row:
     return Row(run.pk, run.attempt, seq, "values", data)
+
+
+def told(run: Run, *seqs: int) -> str:
+    """The notification of such rows."""
+    [payload] = payloads(run.pk, [Event(seq, "values", "{}") for seq in seqs])
+    return payload
 
 
 async def written(run: Run) -> list[int]:
@@ -90,7 +97,7 @@ async def test_an_event_is_written_without_being_asked_to(
     await database.execute(f"LISTEN {CHANNEL}")
     await events.append(row(run, 1))
     [notification] = [one async for one in database.notifies(timeout=10, stop_after=1)]
-    assert notification.payload == str(run.pk)
+    assert notification.payload == told(run, 1)
     assert await written(run) == [1]
 
 
@@ -98,7 +105,6 @@ async def test_events_that_gather_during_a_write_are_written_together(
     events: EventWriter, database: psycopg.AsyncConnection
 ) -> None:
     runs = [await aclaimed() for _ in range(3)]
-    await database.execute(f"LISTEN {CHANNEL}")
     async with log_locked():
         await events.append(row(runs[0], 1))
         await until_somebody_waits_for_a_lock(database)
@@ -106,30 +112,9 @@ async def test_events_that_gather_during_a_write_are_written_together(
             for run in runs:
                 await events.append(row(run, seq))
     await events.flush()
-    notifications = [one.payload.split(",") async for one in database.notifies(timeout=0.2)]
     assert [await written(run) for run in runs[1:]] == [list(range(2, 302))] * 2
-    assert [len(ids) for ids in notifications] == [1, 3]
-
-
-async def test_a_batch_names_no_more_runs_than_a_notification_holds(
-    events: EventWriter, database: psycopg.AsyncConnection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "RUNS_PER_NOTIFICATION", 2)
-    runs = [await aclaimed() for _ in range(5)]
-    await database.execute(f"LISTEN {CHANNEL}")
-    for run in runs:
-        await events.append(row(run, 1))
-    await events.flush()
-    notified = [one.payload.split(",") async for one in database.notifies(timeout=0.2)]
-    assert {run_id for ids in notified for run_id in ids} == {str(run.pk) for run in runs}
-    assert max(len(ids) for ids in notified) == 2
-
-
-async def test_a_full_notification_is_not_too_long_for_postgres(
-    database: psycopg.AsyncConnection,
-) -> None:
-    ids = ",".join(str(uuid.uuid4()) for _ in range(RUNS_PER_NOTIFICATION))
-    await database.execute("SELECT pg_notify(%s, %s)", [CHANNEL, ids])
+    found = await database.execute("SELECT count(DISTINCT xmin::text) FROM runs_runevent")
+    assert await found.fetchone() == (2,)
 
 
 async def test_what_follows_soon_is_written_together(
@@ -139,13 +124,13 @@ async def test_what_follows_soon_is_written_together(
     run, other = await aclaimed(), await aclaimed()
     await database.execute(f"LISTEN {CHANNEL}")
     await events.append(row(run, 1))
-    assert [one.payload async for one in database.notifies(timeout=0.3, stop_after=1)] == [str(run.pk)]
+    assert [one.payload async for one in database.notifies(timeout=0.3, stop_after=1)] == [told(run, 1)]
     for seq in (2, 3):
         await events.append(row(run, seq))
     await events.append(row(other, 1))
     assert await written(run) == [1]
-    [together] = [one.payload.split(",") async for one in database.notifies(timeout=1)]
-    assert sorted(together) == sorted([str(run.pk), str(other.pk)])
+    together = [one.payload async for one in database.notifies(timeout=1)]
+    assert sorted(together) == sorted([told(run, 2, 3), told(other, 1)])
     assert await written(run) == [1, 2, 3]
 
 
@@ -185,15 +170,19 @@ async def test_what_is_taken_is_left_to_who_takes_it(
     assert (await written(run), await written(other)) == ([1], [1])
 
 
-async def test_nothing_is_written_for_a_lost_attempt(events: EventWriter) -> None:
+async def test_nothing_is_written_or_told_for_a_lost_attempt(
+    events: EventWriter, database: psycopg.AsyncConnection
+) -> None:
     lost = await aclaimed()
     await events.append(row(lost, 1))
     await events.flush()
     await Run.objects.filter(pk=lost.pk).aupdate(attempt=2)
+    await database.execute(f"LISTEN {CHANNEL}")
     await events.append(row(lost, 2))
     await events.append(Row(lost.pk, 2, 3, "values", "{}"))
     await events.flush()
     assert await written(lost) == [1, 3]
+    assert [one.payload async for one in database.notifies(timeout=0.3)] == [told(lost, 3)]
 
 
 async def test_nothing_is_written_after_the_end(events: EventWriter) -> None:
