@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
@@ -30,17 +31,20 @@ from runs.exceptions import RunLost
 from threads.checkpointer import SELECT_CHECKPOINTS
 
 
-class Owner(NamedTuple):
+@dataclass
+class Owner:
     """The attempt of a run that writes, and what is called when a write finds something out.
 
     ``heed``: what has been asked of the run; its worker is told that anyway, but not before a next step.
-    ``lost``: the run is not this attempt's any more.
+    ``lost``: the run is not this attempt's any more. ``blank_thread``: that of the run, as long as it has no
+    checkpoint; nobody else writes any.
     """
 
     run_id: UUID
     attempt: int
     heed: Callable[[str], None]
     lost: Callable[[], None]
+    blank_thread: str | None = None
 
 
 # Whose nodes the current task executes.
@@ -202,6 +206,9 @@ class RunSaver(AsyncPostgresSaver):
         return await persistently(read)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        reader = owner.get(None)
+        if reader is not None and config["configurable"]["thread_id"] == reader.blank_thread:
+            return None
         return await persistently(super().aget_tuple, config)
 
     async def aget_delta_channel_history(
@@ -226,19 +233,21 @@ class RunSaver(AsyncPostgresSaver):
         )
 
     async def _execute(self, statement: str, parameters: dict[str, Any]) -> None:
-        run_id, attempt, heed, lost = owner.get()
+        writer = owner.get()
+        writer.blank_thread = None
 
         async def write() -> DictRow | None:
             async with self._cursor() as cursor:
-                await cursor.execute(statement, {**parameters, "run": run_id, "attempt": attempt})
+                fence = {"run": writer.run_id, "attempt": writer.attempt}
+                await cursor.execute(statement, {**parameters, **fence})
                 return await cursor.fetchone()
 
         row = await persistently(write)  # a second time does no harm
         if row is None:
-            lost()
-            raise RunLost(run_id)
+            writer.lost()
+            raise RunLost(writer.run_id)
         if row["cancel_action"]:
-            heed(row["cancel_action"])
+            writer.heed(row["cancel_action"])
 
 
 def _split(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

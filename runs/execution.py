@@ -154,7 +154,8 @@ class Execution:
             logger.error("Run %s does not let itself be cancelled.", self.run.pk, extra=self._log_fields())
 
     async def _attempt(self, build: Callable[[RunnableConfig], Awaitable[Pregel]]) -> End:
-        owner.set(Owner(self.run.pk, self.run.attempt, self._heed, self.lose))
+        blank = None if self.run.has_checkpoints else str(self.run.thread_id)
+        owner.set(Owner(self.run.pk, self.run.attempt, self._heed, self.lose, blank))
         await self._log("metadata", self._metadata())
         try:
             await self._build(build)

@@ -59,7 +59,7 @@ class Run(models.Model):
         ROLLBACK = "rollback"
 
     # No columns.
-    seq = 0  # what a claim found
+    seq, has_checkpoints = 0, True  # what a claim found
     is_new = False  # whether this process has just submitted it
 
     ACTIVE = (Status.PENDING, Status.RUNNING)

@@ -154,7 +154,7 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         run = as_model(self.model, found | {"id": run_id, "status": self.model.Status.RUNNING})
         told = {name: found[name] for name in ("graph_id", "config", "context")}
         run.assistant = as_model(Assistant, told | {"id": run.assistant_id})
-        run.seq = found["seq"] or 0
+        run.seq, run.has_checkpoints = found["seq"] or 0, found["has_checkpoints"]
         return run
 
     def unclaim(self, run_id: uuid.UUID, now: datetime) -> None:

@@ -59,7 +59,8 @@ IS_PENDING = "status || '' = 'pending'"
 CLAIMED = """
     r.thread_id, r.user_id, r.job_id, r.kwargs, r.metadata, r.attempt, r.lost, r.cancel_action, r.started_at,
     r.assistant_id, a.graph_id, a.config, a.context,
-    CASE WHEN r.attempt > 1 THEN (SELECT max(seq) FROM runs_runevent WHERE run_id = r.id) END AS seq
+    CASE WHEN r.attempt > 1 THEN (SELECT max(seq) FROM runs_runevent WHERE run_id = r.id) END AS seq,
+    EXISTS (SELECT 1 FROM checkpoints WHERE thread_id = r.thread_id::text) AS has_checkpoints
 """
 
 CLAIM = f"""

@@ -206,6 +206,40 @@ async def test_a_text_with_a_nul_is_kept(pool: AsyncConnectionPool[Any], run: Ru
     assert (await graph.aget_state(config_of(run))).values["text"] == text
 
 
+async def test_a_blank_thread_is_not_read(
+    pool: AsyncConnectionPool[Any], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+    read = AsyncPostgresSaver.aget_tuple
+
+    async def noted(self: Any, config: RunnableConfig) -> Any:
+        reads.append(config["configurable"]["thread_id"])
+        return await read(self, config)
+
+    monkeypatch.setattr(AsyncPostgresSaver, "aget_tuple", noted)
+    assert not run.has_checkpoints
+    owner.set(Owner(run.pk, run.attempt, lambda action: None, lambda: None, str(run.thread_id)))
+    graph = everything().compile(checkpointer=RunSaver(pool))
+    other = uuid.uuid4()
+    blank, read_one = await graph.aget_state(config_of(run)), await graph.aget_state(config_of(run, other))
+    assert blank == read_one._replace(config=blank.config)
+    assert reads == [str(other)]
+    await graph.ainvoke({"messages": [HumanMessage("hello", id="1")]}, config_of(run))
+    assert reads.count(str(run.thread_id)) == 0
+    assert (await graph.aget_state(config_of(run))).values["messages"]
+    assert reads.count(str(run.thread_id)) == 1
+
+
+async def test_a_claim_tells_whether_the_thread_has_checkpoints(
+    pool: AsyncConnectionPool[Any], run: Run
+) -> None:
+    owned_by(run)
+    await RunSaver(pool).aput(config_of(run), empty_checkpoint(), {}, {})
+    await released(run)
+    assert (again := await aclaim(run.pk))
+    assert again.has_checkpoints
+
+
 # --- the fence ---
 
 
