@@ -16,6 +16,8 @@ class UsageCallback(AsyncCallbackHandler):
     synchronous it is run in a thread for every streamed token.
     """
 
+    run_inline = True  # or every streamed token waits for a task that does nothing
+
     def __init__(self) -> None:
         self._total = dict.fromkeys(COUNTS, 0)
 
