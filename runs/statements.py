@@ -89,9 +89,13 @@ WHERE job.id IS NOT NULL
 """  # nosec B608  (constants)
 
 # Before FINISH and in its transaction, but not in its statement: that must see what those have left who had
-# the locks before, runs that were submitted and jobs that were taken back.
-LOCK_THREAD = "SELECT 1 FROM threads_thread WHERE id = %(thread)s FOR NO KEY UPDATE"
-LOCK_JOB = "SELECT 1 FROM procrastinate_jobs WHERE id = %(job)s FOR UPDATE"
+# the locks before, runs that were submitted and jobs that were taken back. The thread's comes first.
+LOCK = """
+WITH thread AS MATERIALIZED (
+    SELECT id FROM threads_thread WHERE id = %(thread)s FOR NO KEY UPDATE
+)
+SELECT id FROM procrastinate_jobs WHERE (SELECT count(*) FROM thread) >= 0 AND id = %(job)s FOR UPDATE
+"""
 
 # The thread is settled by the rule of `Thread.settle`, which is for what else changes a state.
 FINISH = f"""
@@ -227,19 +231,21 @@ def finish(run: Run, ending: Ending, now: datetime) -> list[Statement]:
             "values": _jsonb(outcome.values),
         }
     return [
-        Statement(LOCK_THREAD, {"thread": run.thread_id}),
-        Statement(LOCK_JOB, {"job": run.job_id}),
+        Statement(LOCK, {"thread": run.thread_id, "job": run.job_id}),
         Statement(text, parameters | jobs.delivery(run.pk)),
     ]
 
 
 async def transact(pool: AsyncConnectionPool[Any], wanted: list[Statement]) -> list[dict[str, Any]]:
-    """Execute statements in one transaction and one round trip; returns the last one's rows."""
+    """Execute statements in one transaction and one round trip; returns the last one's rows.
+
+    The pool's connections commit by themselves: a statement, or what is sent in one pipeline.
+    """
     async with pool.connection() as connection:
         cursor = connection.cursor(row_factory=dict_row)
         if len(wanted) == 1:
             return await (await cursor.execute(*wanted[0])).fetchall()
-        async with connection.pipeline(), connection.transaction():
+        async with connection.pipeline():
             for statement in wanted:
                 cursor = await connection.cursor(row_factory=dict_row).execute(*statement)
         return await cursor.fetchall()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
+from uuid import UUID
 
+import orjson
 from asgiref.sync import sync_to_async
 from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -14,18 +16,27 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from assistants.database import close_all
 from assistants.viewsets import ApiViewSet
 from runs.conf import conf
+from runs.connections import persistently
 from runs.events import reader
 from runs.events.follower import Event
 from runs.exceptions import RunNotFound, TooManyStreams
 from runs.lookout import idle_streams
 from runs.models import Run
 from runs.sse import HEARTBEAT, frame
+from runs.statements import FAILURES
 from threads import state
 from threads.encoding import encode
 from threads.exceptions import ThreadNotFound
+from threads.models import Thread
 
 # Before the body of an answer that takes its time, so that nobody between takes it for dead (contract 3.4).
 KEEP_ALIVE = b"\n"
+
+# As texts, which are handed on.
+RESULT = """
+SELECT run.status, run.error::text, thread."values"::text, thread.interrupts::text
+FROM runs_run run JOIN threads_thread thread ON thread.id = run.thread_id WHERE run.id = %s
+"""
 
 EVENT_STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -136,26 +147,35 @@ class ResultResponse(RunResponse):
         silence = conf.SKEINO_STREAM_HEARTBEAT_SECONDS
         async for _ in reader.follow_end(self.run.pk, silence=silence, is_new=self.run.is_new):
             yield KEEP_ALIVE
-        result = await self.in_thread(lambda: result_of(self.run))
-        yield encode(result).encode()
+        yield (await self._result()).encode()
 
+    async def _result(self) -> str:
+        """What the run has left: its thread's values, its interrupts, or its error (contract 3.4)."""
+        for status, error, values, interrupts in await persistently(reader.fetch, RESULT, [self.run.pk]):
+            if status in FAILURES:
+                return f'{{"__error__":{error}}}'
+            if interrupts is not None:
+                return encode(
+                    await self._interrupted(orjson.loads(values or "null"), orjson.loads(interrupts))
+                )
+            return values or "null"
+        return encode(
+            {"__error__": {"error": "RunNotFound", "message": str(RunNotFound(self.run.pk).detail)}}
+        )
 
-def result_of(run: Run) -> Any:
-    """What a run that has ended leaves: its thread's values, its interrupts, or its error (contract 3.4)."""
-    ended = Run.objects.select_related("thread").filter(pk=run.pk).first()
-    if ended is None:
-        return {"__error__": {"error": "RunNotFound", "message": str(RunNotFound(run.pk).detail)}}
-    if ended.status in (Run.Status.ERROR, Run.Status.TIMEOUT):
-        return {"__error__": ended.error}
-    values = ended.thread.values
-    interrupts = [found for task in (ended.thread.interrupts or {}).values() for found in task]
-    if len(ended.thread.interrupts or {}) > 1:
-        # The column keeps no order; the tasks have one.
-        places = {found.id: place for place, found in enumerate(state.read(ended.thread)["interrupts"])}
+    async def _interrupted(self, values: Any, tasks: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+        interrupts = [found for task in tasks.values() for found in task]
+        if len(tasks) == 1:
+            return {**(values if isinstance(values, dict) else {}), "__interrupt__": interrupts}
+        places = await self.in_thread(partial(_places_of_interrupts, self.run.thread_id))
         return {"__interrupt__": sorted(interrupts, key=lambda found: places.get(found["id"], 0))}
-    if interrupts:
-        return {**(values if isinstance(values, dict) else {}), "__interrupt__": interrupts}
-    return values
+
+
+def _places_of_interrupts(thread_id: UUID) -> dict[str, int]:
+    """The thread's column keeps no order; the tasks have one."""
+    for thread in Thread.objects.filter(pk=thread_id):
+        return {found.id: place for place, found in enumerate(state.read(thread)["interrupts"])}
+    return {}
 
 
 class AnswerWhenEnded(RunResponse):
