@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
@@ -26,6 +27,14 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
+from runs.checkpoint_statements import (
+    BEGUN,
+    CHECKPOINT,
+    COMMAND,
+    KEEP_WRITES,
+    REPLACE_WRITES,
+    fenced,
+)
 from runs.connections import persistently
 from runs.exceptions import RunLost
 from threads.checkpointer import SELECT_CHECKPOINTS
@@ -45,74 +54,19 @@ class Owner:
     heed: Callable[[str], None]
     lost: Callable[[], None]
     blank_thread: str | None = None
+    waiting: list[Writes] = field(default_factory=list)
 
 
 # Whose nodes the current task executes.
 owner: ContextVar[Owner] = ContextVar("owner")
 
-# The run's row stays locked until the statement's end: no other worker takes the run over in between.
-FENCE = """
-WITH fence AS MATERIALIZED (
-    SELECT cancel_action FROM runs_run
-    WHERE id = %(run)s AND attempt = %(attempt)s AND status = 'running' FOR SHARE
-)"""
 
-PUT = f"""{FENCE}, blobs AS (
-    INSERT INTO checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
-    SELECT %(thread_id)s, %(checkpoint_ns)s, b.channel, b.version, b.type, b.blob
-    FROM fence, unnest(%(channels)b::text[], %(versions)b::text[], %(types)b::text[], %(blobs)b::bytea[])
-        AS b (channel, version, type, blob)
-    ON CONFLICT (thread_id, checkpoint_ns, channel, version) DO NOTHING
-)
-INSERT INTO checkpoints
-    (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata)
-SELECT %(thread_id)s, %(checkpoint_ns)s, %(checkpoint_id)s, %(parent_id)s, %(checkpoint)s, %(metadata)s
-FROM fence
-ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id)
-DO UPDATE SET checkpoint = EXCLUDED.checkpoint, metadata = EXCLUDED.metadata
-RETURNING (SELECT cancel_action FROM fence) AS cancel_action
-"""  # nosec B608  (constants)
+class Writes(NamedTuple):
+    """What a node has written and waits to be executed. ``is_taken``: whether a checkpoint took it along."""
 
-# What a run puts on another's checkpoint can be undone: see `runs.undo`.
-PUT_WRITES = f"""{FENCE}, written AS (
-    SELECT w.* FROM fence,
-        unnest(%(indexes)b::int[], %(channels)b::text[], %(types)b::text[], %(blobs)b::bytea[])
-        AS w (idx, channel, type, blob)
-), before AS (
-    INSERT INTO runs_writebefore (run_id, checkpoint_ns, checkpoint_id, task_id, idx, channel, type, blob)
-    SELECT %(run)s, c.checkpoint_ns, c.checkpoint_id, %(task_id)s, w.idx, b.channel, b.type, b.blob
-    FROM written w
-    JOIN checkpoints c ON c.thread_id = %(thread_id)s AND c.checkpoint_ns = %(checkpoint_ns)s
-        AND c.checkpoint_id = %(checkpoint_id)s AND c.metadata ->> 'run_id' IS DISTINCT FROM %(run)s::text
-    LEFT JOIN checkpoint_writes b ON b.thread_id = c.thread_id AND b.checkpoint_ns = c.checkpoint_ns
-        AND b.checkpoint_id = c.checkpoint_id AND b.task_id = %(task_id)s AND b.idx = w.idx
-    ON CONFLICT DO NOTHING
-), put AS (
-    INSERT INTO checkpoint_writes
-        (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob)
-    SELECT %(thread_id)s, %(checkpoint_ns)s, %(checkpoint_id)s, %(task_id)s, %(task_path)s,
-        w.idx, w.channel, w.type, w.blob
-    FROM written w
-    ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx) {{on_conflict}}
-)
-SELECT cancel_action FROM fence
-"""  # nosec B608  (constants)
-# As in LangGraph's saver: what a node wrote first stands, but of an interrupt or an answer the latest.
-KEEP_WRITES = PUT_WRITES.format(on_conflict="DO NOTHING")
-REPLACE_WRITES = PUT_WRITES.format(
-    on_conflict="DO UPDATE SET channel = EXCLUDED.channel, type = EXCLUDED.type, blob = EXCLUDED.blob"
-)
-
-# By what a run was asked to do, or had been given: its first checkpoint, or a command's writes on another's.
-BEGUN = """
-SELECT EXISTS (
-    SELECT 1 FROM checkpoints
-    WHERE thread_id = %(thread)s AND checkpoint_ns = '' AND metadata ->> 'run_id' = %(run)s::text
-) OR EXISTS (
-    SELECT 1 FROM runs_writebefore WHERE run_id = %(run)s AND task_id = %(command)s AND channel IS NULL
-) AS begun
-"""
-COMMAND = "00000000-0000-0000-0000-000000000000"  # LangGraph's task id for the writes of a command
+    text: str  # of the statement's part
+    parameters: dict[str, Any]
+    is_taken: asyncio.Future[bool]
 
 
 class RunSaver(AsyncPostgresSaver):
@@ -151,19 +105,25 @@ class RunSaver(AsyncPostgresSaver):
             "checkpoint_ns": place["checkpoint_ns"],
             "checkpoint_id": checkpoint["id"],
         }
-        await self._execute(
-            PUT,
-            identity
-            | {
-                "parent_id": place.get("checkpoint_id"),
-                "channels": channels,
-                "versions": [str(new_versions[channel]) for channel in channels],
-                "types": [kind for kind, _ in dumped],
-                "blobs": [blob for _, blob in dumped],
-                "checkpoint": Jsonb({**checkpoint, "channel_values": inline}),
-                "metadata": Jsonb(get_serializable_checkpoint_metadata(config, metadata)),
-            },
-        )
+        parameters = identity | {
+            "parent_id": place.get("checkpoint_id"),
+            "channels": channels,
+            "versions": [str(new_versions[channel]) for channel in channels],
+            "types": [kind for kind, _ in dumped],
+            "blobs": [blob for _, blob in dumped],
+            "checkpoint": Jsonb({**checkpoint, "channel_values": inline}),
+            "metadata": Jsonb(get_serializable_checkpoint_metadata(config, metadata)),
+        }
+        if not (waiting := owner.get().waiting):
+            await self._execute(parameters, CHECKPOINT)
+            return {"configurable": identity}
+        writes, is_written = waiting.pop(), False
+        try:
+            await self._execute(parameters | writes.parameters, writes.text, CHECKPOINT)
+            is_written = True
+        finally:
+            if not writes.is_taken.done():
+                writes.is_taken.set_result(is_written)
         return {"configurable": identity}
 
     async def aput_writes(
@@ -173,23 +133,30 @@ class RunSaver(AsyncPostgresSaver):
         task_id: str,
         task_path: str = "",
     ) -> None:
+        """A step's last writes and the checkpoint that ends it come at once, and go in one statement."""
         place = config["configurable"]
         dumped = [self.serde.dumps_typed(value) for _, value in writes]
         replace = all(channel in WRITES_IDX_MAP for channel, _ in writes)
-        await self._execute(
-            REPLACE_WRITES if replace else KEEP_WRITES,
-            {
-                "thread_id": place["thread_id"],
-                "checkpoint_ns": place["checkpoint_ns"],
-                "checkpoint_id": place["checkpoint_id"],
-                "task_id": task_id,
-                "task_path": task_path,
-                "indexes": [WRITES_IDX_MAP.get(channel, place) for place, (channel, _) in enumerate(writes)],
-                "channels": [channel for channel, _ in writes],
-                "types": [kind for kind, _ in dumped],
-                "blobs": [blob for _, blob in dumped],
-            },
-        )
+        text = REPLACE_WRITES if replace else KEEP_WRITES
+        parameters = {
+            "write_thread_id": place["thread_id"],
+            "write_ns": place["checkpoint_ns"],
+            "written_id": place["checkpoint_id"],
+            "task_id": task_id,
+            "task_path": task_path,
+            "indexes": [WRITES_IDX_MAP.get(channel, place) for place, (channel, _) in enumerate(writes)],
+            "write_channels": [channel for channel, _ in writes],
+            "write_types": [kind for kind, _ in dumped],
+            "write_blobs": [blob for _, blob in dumped],
+        }
+        waiting = owner.get().waiting
+        waiting.append(own := Writes(text, parameters, asyncio.get_running_loop().create_future()))
+        await asyncio.sleep(0)
+        if own in waiting:
+            waiting.remove(own)
+        elif await own.is_taken:
+            return
+        await self._execute(parameters, text)
 
     async def has_begun(self, run_id: UUID, thread_id: UUID) -> bool:
         """Whether what the run was asked to do is written, so that it goes on without being asked again.
@@ -232,8 +199,8 @@ class RunSaver(AsyncPostgresSaver):
             pending_writes=self._load_writes(value["pending_writes"]),
         )
 
-    async def _execute(self, statement: str, parameters: dict[str, Any]) -> None:
-        writer = owner.get()
+    async def _execute(self, parameters: dict[str, Any], *parts: str) -> None:
+        writer, statement = owner.get(), fenced(*parts)
         writer.blank_thread = None
 
         async def write() -> DictRow | None:
@@ -242,6 +209,7 @@ class RunSaver(AsyncPostgresSaver):
                 await cursor.execute(statement, {**parameters, **fence})
                 return await cursor.fetchone()
 
+        await asyncio.sleep(0)  # events that have just come are sent first: somebody waits for them
         row = await persistently(write)  # a second time does no harm
         if row is None:
             writer.lost()

@@ -240,6 +240,43 @@ async def test_a_claim_tells_whether_the_thread_has_checkpoints(
     assert again.has_checkpoints
 
 
+async def beside_one_another(saver: RunSaver, run: Run, **metadata: Any) -> list[Any]:
+    """A task's writes and the checkpoint after it, as LangGraph has them written at a step's end."""
+    at = await saver.aput(config_of(run), empty_checkpoint(), {"step": 1}, {})
+    step: Any = {"step": 2, **metadata}
+    return await asyncio.gather(
+        saver.aput_writes(at, [("a", [2]), ("b", 2)], "task"),
+        saver.aput(at, empty_checkpoint(), step, {}),
+        return_exceptions=True,
+    )
+
+
+async def test_writes_and_the_next_checkpoint_go_together(
+    pool: AsyncConnectionPool[Any], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed = []
+    execute = RunSaver._execute
+
+    async def noted(self: RunSaver, *args: Any) -> None:
+        executed.append(args)
+        await execute(self, *args)
+
+    owned_by(run)
+    monkeypatch.setattr(RunSaver, "_execute", noted)
+    assert not [one for one in await beside_one_another(RunSaver(pool), run) if isinstance(one, Exception)]
+    written = await rows(run.thread_id)
+    assert (len(written["checkpoints"]), len(written["checkpoint_writes"])) == (2, 2)
+    assert len(executed) == 2
+
+
+async def test_writes_are_kept_whose_checkpoint_cannot_be(pool: AsyncConnectionPool[Any], run: Run) -> None:
+    owned_by(run)
+    _, refused = await beside_one_another(RunSaver(pool), run, text="\ud800")
+    assert isinstance(refused, Exception)
+    written = await rows(run.thread_id)
+    assert (len(written["checkpoints"]), len(written["checkpoint_writes"])) == (1, 2)
+
+
 # --- the fence ---
 
 
