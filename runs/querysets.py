@@ -84,6 +84,8 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         ThreadBusy when other runs are active and the strategy is not to wait for them, ThreadNotFound when
         the thread has just been deleted, TooManyRuns, IntegrityError when there is a run of that idempotency
         key.
+
+        A thread that was not read must be the user's own, and its assistant for all: else ThreadNotFound.
         """
         run = self.model(
             thread=thread,
@@ -99,7 +101,7 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
             job = jobs.start(run.pk, run.created_at + timedelta(seconds=after_seconds))
         with self._admitted(run):
             config = _thread_config(kwargs.get("config") or {})
-            found = execute(*statements.submit(run, job, config=config))
+            found = execute(*statements.submit(run, job, config=config, unseen=thread._state.adding))
         if not found:
             raise ThreadNotFound(thread.pk)
         run.job_id, run.metadata = found[0]["job_id"], orjson.loads(found[0]["metadata"])

@@ -26,11 +26,18 @@ if TYPE_CHECKING:
     from runs.models import Run
     from threads.state import Outcome
 
+IS_FOR_ALL = """EXISTS (
+    SELECT 1 FROM assistants_assistant a WHERE a.id = %(assistant)s AND NOT EXISTS (
+        SELECT 1 FROM assistants_assistant_groups g WHERE g.assistant_id = a.id
+    )
+)"""
 # One that goes on while the thread is locked by its run's last transaction waits here, and then has what
 # that left. The job's number and the time come after the lock: a thread's runs have them in the same order.
 SUBMIT = f"""
 WITH thread AS MATERIALIZED (
-    SELECT id, metadata FROM threads_thread WHERE id = %(thread)s FOR NO KEY UPDATE
+    SELECT id, metadata FROM threads_thread
+    WHERE id = %(thread)s AND (NOT %(unseen)s OR owner_id IS NOT DISTINCT FROM %(user)s AND {IS_FOR_ALL})
+    FOR NO KEY UPDATE
 ), job AS MATERIALIZED (
     SELECT unnest({jobs.DEFER}) AS id FROM thread
 ), now AS MATERIALIZED (
@@ -168,17 +175,18 @@ class Ending(NamedTuple):
         return unwritten + [Event(self.seq + place, *event) for place, event in enumerate(last)]
 
 
-def submit(run: Run, job: dict[str, Any], *, config: dict[str, Any]) -> Statement:
+def submit(run: Run, job: dict[str, Any], *, config: dict[str, Any], unseen: bool) -> Statement:
     """Insert the run with its job, and occupy its thread. Returns ``job_id``, ``metadata``, ``created_at``.
 
     Metadata are those of the run over its thread's, and its stamp over both, which the thread takes too. No
-    row: the thread is gone.
+    row: the thread is gone; or ``unseen``, and not the run's user's, or its assistant not for all users.
     """
     parameters = {
         "run": run.pk,
         "thread": run.thread_id,
         "assistant": run.assistant_id,
         "user": key_of(type(run), "user", run.user_id),
+        "unseen": unseen,
         "kwargs": _jsonb(run.kwargs),
         "metadata": _jsonb(run.metadata),
         "multitask_strategy": run.multitask_strategy,

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from django.db import IntegrityError, transaction
 from rest_framework.request import Request
 from rest_framework.serializers import ValidationError
 
-from assistants.models import Assistant
+from assistants.graphs import registry
+from assistants.models import Assistant, system_assistant
 from runs.conf import conf
 from runs.exceptions import IdempotencyKeyReused, TooManyRuns
 from runs.models import Run
 from runs.serializers import RunCreateSerializer, StatelessRunSerializer
-from threads.exceptions import ThreadBusy
+from threads.exceptions import ThreadBusy, ThreadNotFound
 from threads.models import Thread
-from threads.policy import Access
+from threads.policy import Access, ThreadPolicy, thread_policy
+from threads.querysets import as_uuid
 
 MAX_KEY_LENGTH = 150
 LONGEST_WAIT = 10.0 * 366 * 86400  # seconds
@@ -55,29 +60,55 @@ def submit(request: Request, body: RunCreateSerializer, thread_id: str, *, is_fo
     ``body`` has been found valid.
     """
     data = body.validated_data
-    assistant = Assistant.objects.find_for(request.user, data["assistant_id"])
+    strategy = data.get("multitask_strategy") or Run.MultitaskStrategy.ENQUEUE
+    place = Place(request.user, thread_id, data["assistant_id"])
 
     def create(key: str | None) -> Run:
-        find: Callable[..., Thread] = Thread.objects.find_for
-        if data.get("if_not_exists") == "create":
-            find = Thread.objects.find_or_open
-        return Run.objects.submit(
-            find(request.user, thread_id, Access.RUN, values=False),
-            assistant,
+        submit = partial(
+            Run.objects.submit,
             kwargs=body.run_kwargs,
             metadata=data.get("metadata"),
-            multitask_strategy=data.get("multitask_strategy") or Run.MultitaskStrategy.ENQUEUE,
+            multitask_strategy=strategy,
             after_seconds=body.delay,
             idempotency_key=key,
             user=request.user,
             is_followed=is_followed,
         )
+        if strategy == Run.MultitaskStrategy.ENQUEUE and (unseen := place.unseen()) is not None:
+            with suppress(ThreadNotFound):
+                return submit(*unseen)
+        return submit(*place.seen(opens=data.get("if_not_exists") == "create"))
 
     def is_same(run: Run) -> bool:
-        thread = Thread.objects.find_for(request.user, thread_id, Access.RUN, values=False)
+        thread, assistant = place.seen()
         return thread.pk == run.thread_id and _asks_for_the_same(run, assistant, body)
 
     return once(idempotency_key(request), create, is_same)
+
+
+class Place(NamedTuple):
+    """The thread and the assistant of a run, as a request names them."""
+
+    user: Any
+    thread_id: str
+    assistant_id: str
+
+    def seen(self, *, opens: bool = False) -> tuple[Thread, Assistant]:
+        """Both, read. Raises what ``find_for`` of either raises."""
+        assistant = Assistant.objects.find_for(self.user, self.assistant_id)
+        find = Thread.objects.find_or_open if opens else Thread.objects.find_for
+        return find(self.user, self.thread_id, Access.RUN, values=False), assistant
+
+    def unseen(self) -> tuple[Thread, Assistant] | None:
+        """Both, unread: what most runs are for, a thread of the user's own and a graph's own assistant.
+
+        None where that cannot be, or where a rule of the project's wants to be asked.
+        """
+        thread_id, policy = as_uuid(self.thread_id), thread_policy()
+        knows_own = isinstance(policy, ThreadPolicy) and policy.allows_all_of_own(self.user)
+        if thread_id is None or not knows_own or self.assistant_id not in registry.ids():
+            return None
+        return Thread(id=thread_id), system_assistant(self.assistant_id)
 
 
 def submit_stateless(

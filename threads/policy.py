@@ -52,12 +52,21 @@ class ThreadPolicy:
 
     def allows(self, thread: Thread, user: User, access: Access) -> bool:
         """Whether the user has that access to the thread. A rule of a subclass's own is always asked."""
-        if type(self).allowed is ThreadPolicy.allowed:  # what it would say of these is known without a query
+        if self._is_own_rule:  # what it would say of these is known without a query
             if not user.is_authenticated:
                 return conf.SKEINO_ALLOW_ANONYMOUS and thread.owner_id is None
             if thread.owner_id == user.pk:
                 return True
         return self.allowed(type(thread).objects.filter(pk=thread.pk), user, access).exists()
+
+    def allows_all_of_own(self, user: User) -> bool:
+        """Whether the user has every access to the threads that are theirs, without being asked for each."""
+        is_own_rule = self._is_own_rule and type(self).allows is ThreadPolicy.allows
+        return is_own_rule and (user.is_authenticated or conf.SKEINO_ALLOW_ANONYMOUS)
+
+    @property
+    def _is_own_rule(self) -> bool:
+        return type(self).allowed is ThreadPolicy.allowed
 
     def _shared(self, user: User, access: Access) -> Q:
         from threads.sharing import ThreadShare  # models come later than what their querysets use

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections import defaultdict
-from collections.abc import AsyncIterator, Collection
+from collections import OrderedDict, defaultdict
+from collections.abc import AsyncIterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,8 +28,10 @@ logger = logging.getLogger(__name__)
 EVENTS_PER_READ = 500
 SIZE_PER_READ = 4 * 1024 * 1024
 
-# A new run has written nothing yet, so what follows it does not ask before it is told, or this has passed.
-NEW_SECONDS = 0.05
+# A new run has written nothing yet, so what follows it does not read before it is told, or this has passed.
+NEW_SECONDS = 1.0
+# Of so many runs it is remembered that they have told when nobody followed them here yet.
+MAX_MISSED = 2_000
 
 # Between attempts to reach the database again, in seconds.
 SHORTEST_DELAY, LONGEST_DELAY = 0.1, 5.0
@@ -125,6 +127,7 @@ class _Reader:
     def __init__(self) -> None:
         self._connect_kwargs = pooled()
         self._followers: dict[uuid.UUID, set[Follower]] = defaultdict(set)
+        self._missed: OrderedDict[uuid.UUID, None] = OrderedDict()
         self._wake, self._listening = asyncio.Event(), asyncio.Event()
         self._connection: psycopg.AsyncConnection | None = None
         self._connecting = asyncio.Lock()
@@ -139,8 +142,8 @@ class _Reader:
         # Subscribed before the first read, so that nothing falls between the two.
         await self._listening.wait()
         self._followers[follower.run_id].add(follower)
-        if not follower.has_news:
-            asyncio.get_running_loop().call_later(NEW_SECONDS, self._remind, follower)
+        follower.has_news |= follower.run_id in self._missed
+        reminder = asyncio.get_running_loop().call_later(NEW_SECONDS, self._remind, follower)
         self.count += 1
         try:
             while (events := await self._next(follower, silence)) is not None:
@@ -154,6 +157,7 @@ class _Reader:
             if self.is_closing:
                 raise StreamsClosed
         finally:
+            reminder.cancel()
             self.count -= 1
             self._followers[follower.run_id].discard(follower)
             if not self._followers[follower.run_id]:
@@ -211,17 +215,22 @@ class _Reader:
             self._listening.set()
             self._all_have_news()
             async for notification in connection.notifies():
-                if followers := self._followers.get(run_of(notification.payload)):
-                    self._tell(followers, *news_of(notification.payload))
+                self._tell(run_of(notification.payload), notification.payload)
 
-    def _tell(self, followers: Collection[Follower], events: list[Event], has_ended: bool) -> None:
-        for follower in followers:
+    def _tell(self, run_id: uuid.UUID, payload: str) -> None:
+        if run_id not in self._followers:
+            self._missed[run_id] = None
+            if len(self._missed) > MAX_MISSED:
+                self._missed.popitem(last=False)
+            return
+        events, has_ended = news_of(payload)
+        for follower in self._followers[run_id]:
             follower.hear(events, has_ended=has_ended)
             if follower.has_news:
                 self._wake.set()
 
     def _remind(self, follower: Follower) -> None:
-        """Let it read if it has not: what it waits for may have been told before it listened."""
+        """Let it read if it has not: it may have been told while this did not listen."""
         if not follower.after and not follower.has_news:
             follower.has_news = True
             self._wake.set()

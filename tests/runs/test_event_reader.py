@@ -158,6 +158,20 @@ async def test_a_new_run_that_has_told_of_itself_before_is_read_all_the_same() -
         await wait_for_end(run.pk, is_new=True)
 
 
+async def test_what_a_new_run_has_told_before_it_was_followed_is_read_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reader, "NEW_SECONDS", LONG)
+    run, other = await aclaimed(), await aclaimed()
+    listening = asyncio.create_task(collected(other))
+    await asyncio.sleep(0.1)
+    await log(run, 1)
+    await finish(other, 1)
+    assert await listening == []
+    async with followed(run, is_new=True) as following:
+        assert await next_of(following) == [1]
+
+
 async def test_nothing_is_lost_or_repeated_whatever_the_moment_of_joining() -> None:
     run = await aclaimed()
     followers = []
