@@ -36,14 +36,17 @@ class Follower:
         return self._handed is not None and not self._handed.done()
 
     def wanted(self) -> asyncio.Future[list[Event] | None]:
-        """The next events, one or more; None when there are no more. The same until it is ``taken``."""
+        """The next events, one or more; None when there are no more. The same until it is taken."""
         if self._handed is None:
             self._handed = asyncio.get_running_loop().create_future()
             self._hand_heard()
         return self._handed
 
-    def taken(self) -> None:
-        self._handed = None
+    def take(self) -> list[Event] | None:
+        """What was ``wanted``, when it is there."""
+        assert self._handed is not None
+        events, self._handed = self._handed.result(), None
+        return events
 
     def hand(self, events: list[Event] | None, *, after: int) -> None:
         """Give it what was read when it was at ``after``, unless it has been told meanwhile."""

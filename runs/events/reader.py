@@ -189,8 +189,7 @@ class _Reader:
         done, _ = await asyncio.wait([wanted], timeout=silence)
         if not done:
             return []
-        follower.taken()
-        events = wanted.result()
+        events = follower.take()
         metrics.EVENTS_READ.inc(len(events or ()))
         return events
 

@@ -27,10 +27,9 @@ def follower(*, after: int = 0, only_end: bool = False) -> Follower:
 
 def heard(following: Follower) -> list[int] | None:
     """The numbers that it is handed now; None if it has to wait."""
-    if not (wanted := following.wanted()).done():
+    if not following.wanted().done():
         return None
-    following.taken()
-    return [event.seq for event in wanted.result() or ()]
+    return [event.seq for event in following.take() or ()]
 
 
 class TestPayloads:
