@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 
-Row = TypeVar("Row", bound=Model)
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,15 @@ class Page(Generic[Row]):
     headers: dict[str, str]
 
     @classmethod
-    def of(cls, rows: QuerySet[Row], *, limit: int, offset: int, total: int | None = None) -> Page[Row]:
+    def of(cls, rows: QuerySet[Any], *, limit: int, offset: int, total: int | None = None) -> Page[Row]:
         """Read one page. Without a ``total`` the header says how many are known to exist: those up to
         this page, and one more if there is one. Counting all of a large table would cost more than the page.
         """
-        items = list(rows[offset : offset + limit + 1])
+        return cls.cut(list(rows[offset : offset + limit + 1]), limit=limit, offset=offset, total=total)
+
+    @classmethod
+    def cut(cls, items: list[Row], *, limit: int, offset: int, total: int | None = None) -> Page[Row]:
+        """As ``of``, of rows that have been read: those of the page, and one more if there is one."""
         more = len(items) > limit
         headers = {"x-pagination-total": str(offset + len(items) if total is None else total)}
         if more:

@@ -151,12 +151,13 @@ class RunSaver(AsyncPostgresSaver):
         }
         waiting = owner.get().waiting
         waiting.append(own := Writes(text, parameters, asyncio.get_running_loop().create_future()))
-        await asyncio.sleep(0)
-        if own in waiting:
-            waiting.remove(own)
-        elif await own.is_taken:
-            return
-        await self._execute(parameters, text)
+        try:
+            await asyncio.sleep(0)
+        finally:
+            if is_left := own in waiting:
+                waiting.remove(own)
+        if is_left or not await own.is_taken:
+            await self._execute(parameters, text)
 
     async def has_begun(self, run_id: UUID, thread_id: UUID) -> bool:
         """Whether what the run was asked to do is written, so that it goes on without being asked again.

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
+from orjson import Fragment
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
-from assistants.database import by_id, execute, key_of
+from assistants.database import by_id, execute, key_of, page
 from assistants.pagination import Page
 from threads import checkpointer
 from threads.encoding import encode
@@ -25,6 +26,11 @@ RESERVED_METADATA = {"thread_id", "run_id", "cron_id"}
 
 # What may be megabytes.
 LARGE = ("values", "interrupts")
+
+# What a search shows of a thread: as it is, and as JSON.
+FOUND_PLAIN = ("id", "status", "created_at", "updated_at", "state_updated_at")
+FOUND_JSON = ("metadata", "config", "values", "interrupts", "error")
+FOUND = (*FOUND_PLAIN, *FOUND_JSON)
 
 # What an open thread has. The rest is NULL, or empty.
 OPENED = [
@@ -48,6 +54,18 @@ VALUES ({", ".join(f"%({name})s" for name in OPENED)}, '{{}}') ON CONFLICT (id) 
 
 # Of the ids that are made from a thread's owner and the name it has for them.
 NAMESPACE = uuid.UUID("e94ef89e-10cc-4a11-9448-9f7480473f66")
+
+
+class FoundThread:
+    """A thread as a search found it, its JSON encoded."""
+
+    def __init__(self, row: dict[str, Any]) -> None:
+        self.pk, self.status, self.created_at, self.updated_at, self.state_updated_at = (
+            row[name] for name in FOUND_PLAIN
+        )
+        self.metadata, self.config, self.values, self.interrupts, self.error = (
+            None if row[name] is None else Fragment(row[name]) for name in FOUND_JSON
+        )
 
 
 class ThreadQuerySet(models.QuerySet["Thread"]):
@@ -170,10 +188,12 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         offset: int = 0,
         sort_by: str | None = None,
         sort_order: str | None = None,
-    ) -> Page[Thread]:
+        decoded: bool = True,
+    ) -> Page[Thread | FoundThread]:
         """A page of those that meet every condition, newest first unless told otherwise. One query.
 
-        Threads that were made for one run are left out.
+        Threads that were made for one run are left out. What is JSON need not be ``decoded``, if it is only
+        to be encoded again.
         """
         found = self.filter(temporary=False)
         if ids is not None:
@@ -185,8 +205,13 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         if status:
             found = found.filter(status=status)
         field = "id" if sort_by == "thread_id" else sort_by or "created_at"
-        direction = "" if sort_order == "asc" else "-"
-        return Page.of(found.order_by(f"{direction}{field}", f"{direction}id"), limit=limit, offset=offset)
+        sign = "" if sort_order == "asc" else "-"
+        rows = None
+        if not decoded:
+            rows = page(found, FOUND, order_by=f"{sign}{field}", limit=limit + 1, offset=offset)
+        if rows is None:
+            return Page.of(found.order_by(f"{sign}{field}", f"{sign}id"), limit=limit, offset=offset)
+        return Page.cut([FoundThread(row) for row in rows], limit=limit, offset=offset)
 
     def free_idle(self) -> int:
         """Settle the threads that are busy without an active run; returns how many. Reads all threads."""

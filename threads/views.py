@@ -83,8 +83,9 @@ class ThreadViewSet(ThreadViews):
         """Find threads, newest first unless ``sort_by`` says otherwise."""
         query = self.valid(ThreadSearchSerializer, request.data)
         shown = {"select": query.pop("select", None), "extract": query.pop("extract", None)}
-        page = Thread.objects.visible_to(request.user).search(**query)
-        return Response(ThreadSerializer(page.items, many=True, context=shown).data, headers=page.headers)
+        page = Thread.objects.visible_to(request.user).search(**query, decoded=bool(shown["extract"]))
+        found: Any = page.items
+        return Response(ThreadSerializer(found, many=True, context=shown).data, headers=page.headers)
 
     @extend_schema(
         operation_id="get_thread_threads__thread_id__get",
