@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
-from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser
 from pytest_django import Settings
 
@@ -14,6 +13,7 @@ from runs.routing import websocket_urlpatterns
 from tests.authorization.table import OK, PEOPLE, SOCKETS, Rule
 from tests.authorization.world import made
 from tests.runs.engine import IDLE, aclaim, afinish
+from tests.sockets import PatientCommunicator
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -30,7 +30,7 @@ async def test_everybody_is_let_into_sockets_as_the_table_says(
     await RunEvent.objects.acreate(run=run, seq=1, event="metadata", data="{}")
     await afinish(run, Run.Status.SUCCESS, IDLE, seq=2)
     settings.SKEINO_ALLOW_ANONYMOUS = person == "anonymous"
-    communicator = WebsocketCommunicator(URLRouter(websocket_urlpatterns), world.filled_in(path))
+    communicator = PatientCommunicator(URLRouter(websocket_urlpatterns), world.filled_in(path))
     communicator.scope["user"] = world.users[person] or AnonymousUser()
     await communicator.connect()
     message = await communicator.receive_output()
@@ -45,7 +45,7 @@ async def test_with_model_permissions_sockets_need_them_too(settings: Settings) 
     world = await sync_to_async(made)()
     settings.SKEINO_MODEL_PERMISSIONS = True
     for path in SOCKETS:
-        communicator = WebsocketCommunicator(URLRouter(websocket_urlpatterns), world.filled_in(path))
+        communicator = PatientCommunicator(URLRouter(websocket_urlpatterns), world.filled_in(path))
         communicator.scope["user"] = world.users["owner"]
         await communicator.connect()
         assert (await communicator.receive_output())["code"] == 4403

@@ -13,7 +13,6 @@ import pytest
 import websockets
 from asgiref.sync import sync_to_async
 from channels.routing import URLRouter
-from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser, Permission, User
 from pytest_django import Settings
 from websockets.sync.client import connect
@@ -24,6 +23,7 @@ from runs.routing import websocket_urlpatterns
 from tests.runs.api import human, stream
 from tests.runs.engine import IDLE, aclaimed, afinish, new_thread
 from tests.runs.told import Folder
+from tests.sockets import PatientCommunicator
 from threads.models import Thread
 
 
@@ -38,9 +38,9 @@ def path(run: Run, **parts: Any) -> str:
 
 
 @asynccontextmanager
-async def socket(url: str, user: Any = None) -> AsyncIterator[WebsocketCommunicator]:
+async def socket(url: str, user: Any = None) -> AsyncIterator[PatientCommunicator]:
     """An open socket to the application, as that user."""
-    communicator = WebsocketCommunicator(URLRouter(websocket_urlpatterns), url)
+    communicator = PatientCommunicator(URLRouter(websocket_urlpatterns), url)
     communicator.scope["user"] = user or AnonymousUser()
     connected, _ = await communicator.connect()
     assert connected
@@ -48,7 +48,7 @@ async def socket(url: str, user: Any = None) -> AsyncIterator[WebsocketCommunica
     await communicator.disconnect()
 
 
-async def closing(communicator: WebsocketCommunicator) -> tuple[int, str]:
+async def closing(communicator: PatientCommunicator) -> tuple[int, str]:
     message = await communicator.receive_output()
     assert message["type"] == "websocket.close", message
     return message["code"], message.get("reason") or ""

@@ -11,7 +11,6 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
-from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
@@ -21,6 +20,7 @@ from websockets.sync.client import connect
 from runs.models import Run
 from runs.routing import websocket_urlpatterns
 from tests.runs.test_consumers import closing, finished
+from tests.sockets import PatientCommunicator
 from threads.api_keys import ApiKey
 from threads.models import Thread
 
@@ -47,11 +47,11 @@ async def key_of(user: User) -> str:
 
 
 @asynccontextmanager
-async def socket(run: Run, **headers: str) -> AsyncIterator[WebsocketCommunicator]:
+async def socket(run: Run, **headers: str) -> AsyncIterator[PatientCommunicator]:
     application = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
     encoded = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     url = f"/ws/threads/{run.thread_id}/runs/{run.pk}/stream"
-    communicator = WebsocketCommunicator(application, url, headers=encoded)
+    communicator = PatientCommunicator(application, url, headers=encoded)
     connected, _ = await communicator.connect()
     assert connected
     yield communicator

@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from channels.testing import WebsocketCommunicator
 
 from runs.handshake import BrowserOriginValidator
+from tests.sockets import PatientCommunicator
 
 
 async def accept(scope: Any, receive: Any, send: Any) -> None:
@@ -19,7 +19,7 @@ async def is_let_in(origin: str | bytes | None, *allowed: str) -> bool:
     )
     value = origin.encode() if isinstance(origin, str) else origin
     headers = [] if value is None else [(b"origin", value)]
-    communicator = WebsocketCommunicator(validator, "/ws", headers=headers)
+    communicator = PatientCommunicator(validator, "/ws", headers=headers)
     connected, _ = await communicator.connect()
     await communicator.disconnect()
     return bool(connected)
