@@ -1,4 +1,4 @@
-"""Statements written by hand, for what every request and every run asks; and threads without connections.
+"""Statements written by hand, for what every request and every run asks.
 
 To make them from models takes several times longer than to answer them, and Django has the server plan each
 anew.
@@ -6,16 +6,14 @@ anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import orjson
 import psycopg
 from django.conf import settings
 from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import connection as default_connection
-from django.db import connections
 from django.db.models import JSONField, Model, QuerySet
 from psycopg.rows import dict_row
 
@@ -24,8 +22,6 @@ PREPARE_THRESHOLD = 5
 
 Row = Mapping[str, Any]
 M = TypeVar("M", bound=Model)
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 def execute(
@@ -42,29 +38,6 @@ def execute(
         connection.prepare_threshold = PREPARE_THRESHOLD  # Django's own cursors prepare nothing
     with default_connection.wrap_database_errors, psycopg.Cursor(connection, row_factory=dict_row) as cursor:
         return cursor.execute(statement, parameters, prepare=prepare).fetchall()
-
-
-def close_all() -> None:
-    """Close this thread's database connections, but for one inside a transaction."""
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close()
-
-
-class ClosingExecutor(ThreadPoolExecutor):
-    """After each call, its thread's database connections are closed.
-
-    Django closes connections at the end of a request; a worker's threads see none and would keep one each.
-    """
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        def call() -> T:
-            try:
-                return fn(*args, **kwargs)
-            finally:
-                close_all()
-
-        return super().submit(call)
 
 
 def columns(model: type[Model], *, without: tuple[str, ...] = ()) -> str:

@@ -21,10 +21,9 @@ from assistants.users import groups_of, has_permission
 NAMESPACE = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 
 
-BY_ID = """
-SELECT a.*, EXISTS (SELECT 1 FROM assistants_assistant_groups WHERE assistant_id = a.id) AS is_restricted
-FROM assistants_assistant a WHERE id = %(id)s
-"""
+# Of an assistant `a`: it is not for everybody.
+IS_RESTRICTED = "EXISTS (SELECT 1 FROM assistants_assistant_groups WHERE assistant_id = a.id)"
+BY_ID = f"SELECT a.*, {IS_RESTRICTED} AS is_restricted FROM assistants_assistant a WHERE id = %(id)s"  # nosec B608
 
 USE_ALL = "assistants.use_all_assistants"
 

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from assistants.database import key_of
+from assistants.models import IS_RESTRICTED
 from runs import jobs
 from runs.events import END
 from runs.events.follower import Event
@@ -26,11 +27,9 @@ if TYPE_CHECKING:
     from runs.models import Run
     from threads.state import Outcome
 
-IS_FOR_ALL = """EXISTS (
-    SELECT 1 FROM assistants_assistant a WHERE a.id = %(assistant)s AND NOT EXISTS (
-        SELECT 1 FROM assistants_assistant_groups g WHERE g.assistant_id = a.id
-    )
-)"""
+IS_FOR_ALL = f"""EXISTS (
+    SELECT 1 FROM assistants_assistant a WHERE a.id = %(assistant)s AND NOT {IS_RESTRICTED}
+)"""  # nosec B608  (constants)
 # One that goes on while the thread is locked by its run's last transaction waits here, and then has what
 # that left. The job's number and the time come after the lock: a thread's runs have them in the same order.
 SUBMIT = f"""
@@ -171,8 +170,9 @@ class Ending(NamedTuple):
         """Clients stop reading at an ``error`` and look at the run, so it comes with the end."""
         last = [("error", _text(self.error))] if self.error and self.status in FAILURES else []
         last.append((END, encode({"status": self.status})))
-        unwritten = [Event(row.seq, row.event, row.data) for row in self.unwritten]
-        return unwritten + [Event(self.seq + place, *event) for place, event in enumerate(last)]
+        return [row.as_event for row in self.unwritten] + [
+            Event(self.seq + place, *event) for place, event in enumerate(last)
+        ]
 
 
 def submit(run: Run, job: dict[str, Any], *, config: dict[str, Any], unseen: bool) -> Statement:

@@ -13,7 +13,7 @@ from asgiref.sync import sync_to_async
 from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
-from assistants.database import close_all
+from assistants.connections import close_all
 from assistants.viewsets import ApiViewSet
 from runs.conf import conf
 from runs.connections import persistently

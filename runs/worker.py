@@ -24,7 +24,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.middleware import AsyncCallNext
 from psycopg_pool import AsyncConnectionPool
 
-from assistants.database import ClosingExecutor
+from assistants.connections import ClosingExecutor
 from assistants.graphs import equipped, registry
 from assistants.store import open_store
 from runs import jobs, metrics, statements

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial, wraps
 from typing import ParamSpec
 
-from assistants.database import ClosingExecutor
+from assistants.connections import ClosingExecutor
 
 THREADS = 2
 

@@ -60,12 +60,12 @@ class FoundThread:
     """A thread as a search found it, its JSON encoded."""
 
     def __init__(self, row: dict[str, Any]) -> None:
-        self.pk, self.status, self.created_at, self.updated_at, self.state_updated_at = (
-            row[name] for name in FOUND_PLAIN
-        )
-        self.metadata, self.config, self.values, self.interrupts, self.error = (
-            None if row[name] is None else Fragment(row[name]) for name in FOUND_JSON
-        )
+        encoded = {name: None if row[name] is None else Fragment(row[name]) for name in FOUND_JSON}
+        self.pk, self.status = row["id"], row["status"]
+        self.created_at, self.updated_at = row["created_at"], row["updated_at"]
+        self.state_updated_at = row["state_updated_at"]
+        self.metadata, self.config = encoded["metadata"], encoded["config"]
+        self.values, self.interrupts, self.error = encoded["values"], encoded["interrupts"], encoded["error"]
 
 
 class ThreadQuerySet(models.QuerySet["Thread"]):

@@ -72,5 +72,5 @@ def _plan(postgres: Postgres, server: Served, search: dict[str, Any]) -> str:
 
     with listened_to(postgres, server.database_url) as statements:
         server.play(once)
-    # As models quote it: what the worker does to threads meanwhile is written by hand.
+    # Quoted, as searches have it: what the worker does to threads meanwhile is written by hand.
     return str(statements.plan('FROM "threads_thread"') or "–")

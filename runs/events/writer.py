@@ -58,6 +58,10 @@ class Row(NamedTuple):
     event: str
     data: str
 
+    @property
+    def as_event(self) -> Event:
+        return Event(self.seq, self.event, self.data)
+
 
 class EventWriter:
     """Collects the events of all runs and writes them in batches: what has gathered since the last one.
@@ -198,7 +202,7 @@ def _told(batch: list[Row]) -> Iterator[tuple[uuid.UUID, int, str]]:
     """The notifications of each attempt: none is sent for events that are left out."""
     attempts: dict[tuple[uuid.UUID, int], list[Event]] = defaultdict(list)
     for row in batch:
-        attempts[row.run_id, row.attempt].append(Event(row.seq, row.event, row.data))
+        attempts[row.run_id, row.attempt].append(row.as_event)
     for (run_id, attempt), events in attempts.items():
         for payload in payloads(run_id, events):
             yield run_id, attempt, payload

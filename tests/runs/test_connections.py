@@ -11,7 +11,7 @@ import pytest
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from procrastinate.contrib.django.utils import connector_params
 
-from assistants.database import close_all
+from assistants.connections import close_all
 from runs.connections import drop_dead, is_dead
 
 pytestmark = pytest.mark.usefixtures("engine_db")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 import psycopg
 import pytest
@@ -80,8 +79,8 @@ class TestPayloads:
 
 
 class TestFollower:
-    def tell(self, following: Follower, *seqs: int, **told: Any) -> None:
-        following.hear(events(*seqs), has_ended=False, **told)
+    def tell(self, following: Follower, *seqs: int) -> None:
+        following.hear(events(*seqs), has_ended=False)
 
     async def test_what_comes_next_is_handed_over_unread(self) -> None:
         following = follower()

@@ -112,10 +112,8 @@ def test_an_assistant_of_groups_is_looked_at(reads: list[Place], alice: User, is
 def test_anothers_thread_is_looked_at(
     reads: list[Place], alice: User, access: Access | None, status: int
 ) -> None:
-    thread, group = (
-        Thread.objects.open(user=User.objects.create_user("bob")),
-        Group.objects.create(name="team"),
-    )
+    group, bob = Group.objects.create(name="team"), User.objects.create_user("bob")
+    thread = Thread.objects.open(user=bob)
     alice.groups.add(group)
     if access is not None:
         ThreadShare.objects.create(thread=thread, group=group, access=access)
