@@ -27,10 +27,9 @@ RESERVED_METADATA = {"thread_id", "run_id", "cron_id"}
 # What may be megabytes.
 LARGE = ("values", "interrupts")
 
-# What a search shows of a thread: as it is, and as JSON.
-FOUND_PLAIN = ("id", "status", "created_at", "updated_at", "state_updated_at")
+# What a search shows of a thread.
 FOUND_JSON = ("metadata", "config", "values", "interrupts", "error")
-FOUND = (*FOUND_PLAIN, *FOUND_JSON)
+FOUND = ("id", "status", "created_at", "updated_at", "state_updated_at", *FOUND_JSON)
 
 # What an open thread has. The rest is NULL, or empty.
 OPENED = [
