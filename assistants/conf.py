@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,8 @@ class Settings:
 
     @property
     def SKEINO_LANGGRAPH_JSON(self) -> Path:
-        return _resolved(getattr(settings, "SKEINO_LANGGRAPH_JSON", "langgraph.json"), os.getcwd())
+        """Where a relative one is, the working directory of the first access decides."""
+        return _resolved(getattr(settings, "SKEINO_LANGGRAPH_JSON", "langgraph.json"))
 
     @property
     def SKEINO_DEFAULT_ASSISTANT(self) -> str | None:
@@ -61,9 +61,9 @@ class Settings:
         return getattr(settings, "SKEINO_THROTTLE_RATES", THROTTLE_RATES)
 
 
-@cache  # every run asks for it, and to follow links takes a while
-def _resolved(path: str | Path, folder: str) -> Path:
-    return Path(folder, path).resolve()
+@cache  # every run asks for it, and each look at the disk lets other threads run first
+def _resolved(path: str | Path) -> Path:
+    return Path(path).resolve()
 
 
 conf = Settings()

@@ -98,27 +98,20 @@ HEADERS = [
 ]
 
 
+@lru_cache(maxsize=8)
 def read(path: Path) -> LanggraphJson:
-    """Read and check the file.
+    """Read and check the file, once in the life of the process, as the graphs that it names are loaded once.
 
-    Raises LanggraphJsonError with one line that names the file and what is wrong in it. What was read is
-    kept until the file changes.
+    Raises LanggraphJsonError with one line that names the file and what is wrong in it.
     """
     try:
-        stat = path.stat()
-        return _read(path, stat.st_mtime_ns, stat.st_size)
+        document = json.loads(path.read_text())
     except FileNotFoundError as exc:
         raise LanggraphJsonError(
             f"{path} does not exist; set LANGGRAPH_JSON to your langgraph.json."
         ) from exc
     except OSError as exc:
         raise LanggraphJsonError(f"{path} cannot be read: {exc.strerror}.") from exc
-
-
-@lru_cache(maxsize=8)
-def _read(path: Path, modified: int, size: int) -> LanggraphJson:
-    try:
-        document = json.loads(path.read_text())
     except ValueError as exc:
         raise LanggraphJsonError(f"{path} is not valid JSON: {exc}.") from exc
     if not isinstance(document, dict):

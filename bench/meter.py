@@ -28,9 +28,10 @@ class Meter:
     def sample(self, measure: str, unit: str = "ms") -> Sample:
         return self.samples.setdefault(measure, Sample(unit))
 
-    def note_memory(self, measure: str) -> None:
-        """The server's resident memory now."""
-        self.sample(measure, "MiB").values.append(self.parties.rss_mib())
+    def note_memory(self, state: str) -> None:
+        """The server's resident memory now, counted in both ways."""
+        self.sample(f"memory.rss_{state}", "MiB").values.append(self.parties.rss_mib())
+        self.sample(f"memory.pss_{state}", "MiB").values.append(self.parties.pss_mib())
 
     @contextmanager
     def clocked(self, sample: Sample) -> Iterator[None]:

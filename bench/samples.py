@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,11 +66,11 @@ class Parties:
 
     def rss_mib(self, party: str = "server") -> float:
         """Resident memory. What processes share is counted in each."""
-        total = 0
-        for process in self._tree(party):
-            with suppress(psutil.NoSuchProcess):  # one that has just ended
-                total += process.memory_info().rss
-        return total / 2**20
+        return self._sum(party, lambda process: process.memory_info().rss) / 2**20
+
+    def pss_mib(self, party: str = "server") -> float:
+        """Resident memory. What processes share is divided among them (Linux's proportional set size)."""
+        return self._sum(party, lambda process: process.memory_full_info().pss) / 2**20
 
     def cpu_seconds(self) -> dict[str, float]:
         """Since their start, and ``other``: all else on this machine."""
@@ -80,11 +80,13 @@ class Parties:
         return used | {"other": busy - sum(used.values())}
 
     def _cpu_of(self, party: str) -> float:
+        return self._sum(party, lambda process: sum(process.cpu_times()[:2]))
+
+    def _sum(self, party: str, read: Callable[[psutil.Process], float]) -> float:
         total = 0.0
         for process in self._tree(party):
             with suppress(psutil.NoSuchProcess):  # one that has just ended
-                times = process.cpu_times()
-                total += times.user + times.system
+                total += read(process)
         return total
 
     def _tree(self, party: str) -> Iterator[psutil.Process]:

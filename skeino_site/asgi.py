@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -25,6 +24,7 @@ from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: 
 
 from assistants.graphs import registry  # noqa: E402
 from assistants.models import Assistant  # noqa: E402
+from runs import garbage  # noqa: E402
 from runs.events import reader  # noqa: E402
 from runs.handshake import BrowserOriginValidator  # noqa: E402
 from runs.routing import websocket_urlpatterns  # noqa: E402
@@ -67,9 +67,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
             except Exception as exc:
                 await send({"type": "lifespan.startup.failed", "message": str(exc)})
                 return
-            # What is loaded by now stays: keep it out of full collections, which pause every request.
-            gc.collect()
-            gc.freeze()
+            garbage.settle()
             _end_streams_on_signals()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":

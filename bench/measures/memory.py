@@ -13,14 +13,14 @@ ENOUGH = 500
 
 async def measure(server: Server, meter: Meter, sizes: Sizes) -> None:
     """Resident memory of all the server's processes, idle and with streams open."""
-    meter.note_memory("memory.rss_idle")
+    meter.note_memory("idle")
     idle = meter.parties.rss_mib()
     for streams in sizes.open_streams:
         pace = Pace(streams, 40, 0.25, opened_within=streams / 100)
-        noted = f"memory.rss_{streams}_streams"
-        midway = partial(meter.note_memory, noted)
+        state = f"{streams}_streams"
+        midway = partial(meter.note_memory, state)
         await play(server, meter, f"memory.streams{streams}", pace, midway=midway)
         if streams >= ENOUGH:
-            grown = meter.sample(noted).values[-1] - idle
+            grown = meter.sample(f"memory.rss_{state}").values[-1] - idle
             meter.sample("memory.per_stream", "KiB").values.append(1024 * grown / streams)
-    meter.note_memory("memory.rss_after")
+    meter.note_memory("after")

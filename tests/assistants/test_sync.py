@@ -47,10 +47,12 @@ def test_what_was_edited_stays_edited() -> None:
 
 
 def test_the_description_in_the_file_is_that_of_the_assistant(settings: Settings, tmp_path: Path) -> None:
-    settings.SKEINO_LANGGRAPH_JSON = tmp_path / "langgraph.json"
-    for description in ("Says it again.", "Repeats.", None):
+    for number, description in enumerate(
+        ("Says it again.", "Repeats.", None)
+    ):  # a file each: it is read once
         entry = {"path": "./echo.py:graph", "description": description}
-        (tmp_path / "langgraph.json").write_text(json.dumps({"graphs": {"echo": entry, "other": "./a.py:b"}}))
+        settings.SKEINO_LANGGRAPH_JSON = path = tmp_path / f"{number}.json"  # read once
+        path.write_text(json.dumps({"graphs": {"echo": entry, "other": "./a.py:b"}}))
         Assistant.objects.sync()
         assert Assistant.objects.find("echo").description == description
 

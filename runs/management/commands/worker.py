@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +11,7 @@ from prometheus_client import start_http_server
 
 from assistants.graphs import GraphLoadError, registry
 from assistants.langgraph_json import LanggraphJsonError
-from runs import worker
+from runs import garbage, worker
 from runs.conf import conf
 from runs.deadline import Deadline
 
@@ -37,9 +36,7 @@ class Command(BaseCommand):
 
     async def _work(self) -> None:
         async with worker.opened() as opened:
-            # What is loaded by now stays: keep it out of full collections, which pause every run.
-            gc.collect()
-            gc.freeze()
+            garbage.settle()
             await worker.work(opened, on_stop=self._on_stop)
 
     def _on_stop(self) -> None:
