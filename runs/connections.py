@@ -28,6 +28,9 @@ from runs.conf import conf
 logger = logging.getLogger(__name__)
 
 RECONNECT_SECONDS = 1
+# A prepared statement whose arrays may have any length is else planned each time, which takes longer than to
+# execute it: here all are for a row, a run or a thread, and go by its index whatever the values.
+PLAN_ONCE = "SET plan_cache_mode TO force_generic_plan"
 
 UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError)
 # Of these, what time does not heal: values beyond the database's limits, and a worker that has ended.
@@ -53,6 +56,10 @@ def direct() -> dict[str, Any]:
     return {**conninfo_to_dict(conf.SKEINO_DIRECT_DATABASE_URL), "client_encoding": "UTF8"}
 
 
+async def plan_once(connection: AsyncConnection[Any]) -> None:
+    await connection.execute(PLAN_ONCE)
+
+
 class WorkerPool(AsyncConnectionPool[Any]):
     """The connections that a worker's runs share. It hands out none that the server has closed.
 
@@ -62,7 +69,9 @@ class WorkerPool(AsyncConnectionPool[Any]):
 
     def __init__(self, connect_kwargs: dict[str, Any]) -> None:
         kwargs, most = connect_kwargs | {"autocommit": True}, conf.SKEINO_WORKER_POOL_SIZE
-        super().__init__(kwargs=kwargs, min_size=2, max_size=most, open=False)
+        prepares = connect_kwargs["prepare_threshold"] is not None
+        configure = plan_once if prepares else None
+        super().__init__(kwargs=kwargs, min_size=2, max_size=most, open=False, configure=configure)
 
     async def getconn(self, timeout: float | None = None) -> AsyncConnection[Any]:
         while is_dead(connection := await super().getconn(timeout)):

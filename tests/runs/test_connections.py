@@ -12,7 +12,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from procrastinate.contrib.django.utils import connector_params
 
 from assistants.connections import close_all
-from runs.connections import drop_dead, is_dead
+from runs.connections import WorkerPool, drop_dead, is_dead, pooled
 
 pytestmark = pytest.mark.usefixtures("engine_db")
 
@@ -44,6 +44,12 @@ def backend() -> int:
 def terminate(database: psycopg.Connection, pid: int) -> None:
     """Returns when the server process has gone."""
     database.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+
+async def plan_cache_mode(pool: WorkerPool) -> str:
+    async with pool.connection() as connection:
+        found = await (await connection.execute("SHOW plan_cache_mode")).fetchone()
+    return str(found[0])
 
 
 def test_a_connection_is_dead_when_the_server_has_closed_it(database: psycopg.Connection) -> None:
@@ -88,3 +94,13 @@ def test_a_threads_connections_are_closed_but_for_one_inside_a_transaction() -> 
     with ThreadPoolExecutor(1) as thread:
         assert not thread.submit(closed_after, atomic=True).result()
         assert thread.submit(closed_after, atomic=False).result()
+
+
+async def test_what_workers_prepare_is_planned_once() -> None:
+    async with WorkerPool(pooled()) as pool:
+        assert await plan_cache_mode(pool) == "force_generic_plan"
+
+
+async def test_a_pooler_s_connections_are_left_as_they_are() -> None:
+    async with WorkerPool(pooled() | {"prepare_threshold": None}) as pool:
+        assert await plan_cache_mode(pool) == "auto"
