@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from os import SEEK_END
 from typing import Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 from django.core import signals
 from django.core.exceptions import RequestAborted
@@ -37,6 +38,9 @@ T = TypeVar("T")
 # the thread that it is served in.
 PROBES = frozenset({"/live", "/metrics", "/ok", "/ready"})
 PROBE_THREADS = 4
+# They change nothing, and one request thread in four is left to them: a page is not to wait for the hundred
+# runs that somebody has begun at once.
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class ThreadedASGIHandler(ASGIHandler):
@@ -47,6 +51,7 @@ class ThreadedASGIHandler(ASGIHandler):
         self.load_middleware(is_async=False)
         self._threads = ThreadPoolExecutor(conf.SKEINO_WEB_THREADS, "request")
         self._probe_threads = ThreadPoolExecutor(PROBE_THREADS, "probe")
+        self._writing = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -54,8 +59,7 @@ class ThreadedASGIHandler(ASGIHandler):
         except RequestAborted:
             return
         with body:
-            threads = self._probe_threads if scope["path"] in PROBES else self._threads
-            response = await _run_in(threads, self._respond, scope, body)
+            response = await self._response(scope, body)
             if response.streaming:
                 if isinstance(response, RunResponse):
                     response.in_thread = self._in_thread
@@ -65,6 +69,19 @@ class ThreadedASGIHandler(ASGIHandler):
 
     def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
         return super().make_view_atomic(getattr(view, "synchronous", view))
+
+    async def _response(self, scope: Any, body: Any) -> HttpResponseBase:
+        if scope["path"] in PROBES:
+            return await _run_in(self._probe_threads, self._respond, scope, body)
+        if scope["method"] in READING:
+            return await self._in_thread(self._respond, scope, body)
+        async with self._turn_to_write():
+            return await self._in_thread(self._respond, scope, body)
+
+    def _turn_to_write(self) -> asyncio.Semaphore:
+        """Of this event loop: to those of another it means nothing."""
+        loop, count = asyncio.get_running_loop(), conf.SKEINO_WEB_THREADS
+        return self._writing.setdefault(loop, asyncio.Semaphore(count - count // 4))
 
     def _respond(self, scope: Any, body: Any) -> HttpResponseBase:
         """The request's synchronous part. A response that does not stream is finished with it."""

@@ -81,6 +81,23 @@ async def test_probes_do_not_wait_behind_requests(live: str, client: httpx.Clien
         assert {(await request).status_code for request in requests} == {200}
 
 
+async def test_what_reads_does_not_wait_behind_what_writes(fresh_database: Callable[[], str]) -> None:
+    database = fresh_database()
+    with serving(database, SKEINO_WEB_THREADS="4") as url:
+        async with httpx.AsyncClient(base_url=url, timeout=PATIENCE) as browser:
+            [assistant, *_] = (await browser.post("/assistants/search", json={})).json()
+            with psycopg.connect(database) as locking:
+                locking.execute("LOCK TABLE threads_thread IN ACCESS EXCLUSIVE MODE")
+                requests = [asyncio.create_task(browser.post("/threads", json={})) for _ in range(6)]
+                async with asyncio.timeout(PATIENCE):
+                    while waiting_for_locks(database) < 3:
+                        await asyncio.sleep(0.01)
+                found = await browser.get(f"/assistants/{assistant['assistant_id']}")
+                assert (found.status_code, waiting_for_locks(database)) == (200, 3)
+                assert not any(request.done() for request in requests)
+            assert {(await request).status_code for request in requests} == {200}
+
+
 def waiting_for_locks(database: str) -> int:
     with psycopg.connect(database) as connection:
         waiting = connection.execute(
