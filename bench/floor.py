@@ -38,7 +38,7 @@ class Floor:
 
     async def stream(self, thread_id: str, work: Work, mode: str, events: Events | None = None) -> Events:
         """``events``: what they are put into as they come."""
-        events, mode = events or Events(), mode.removesuffix("-tuple")
+        events, mode = Events() if events is None else events, mode.removesuffix("-tuple")
         chunks = self._graph.astream(work.input, _config(thread_id), stream_mode=mode, durability=DURABILITY)
         async for chunk in chunks:
             events.all.append(Event(time.monotonic(), mode.encode(), _token(mode, chunk)))

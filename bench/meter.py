@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import psutil
+
 from bench.samples import Parties, Sample
 
 # At a time, where many threads have to be made first.
@@ -29,9 +31,10 @@ class Meter:
         return self.samples.setdefault(measure, Sample(unit))
 
     def note_memory(self, state: str) -> None:
-        """The server's resident memory now, counted in both ways."""
+        """The server's resident memory now, counted in both ways where the system has both."""
         self.sample(f"memory.rss_{state}", "MiB").values.append(self.parties.rss_mib())
-        self.sample(f"memory.pss_{state}", "MiB").values.append(self.parties.pss_mib())
+        if psutil.LINUX:
+            self.sample(f"memory.pss_{state}", "MiB").values.append(self.parties.pss_mib())
 
     @contextmanager
     def clocked(self, sample: Sample) -> Iterator[None]:

@@ -64,7 +64,7 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
             try:
                 registry.load_all()
                 await sync_to_async(Assistant.objects.sync)()  # for graphs that are new since `migrate`
-            except Exception as exc:
+            except Exception as exc:  # raised, the server would take it for an application without lifespan
                 await send({"type": "lifespan.startup.failed", "message": str(exc)})
                 return
             garbage.settle()

@@ -14,7 +14,7 @@ ENOUGH = 500
 async def measure(server: Server, meter: Meter, sizes: Sizes) -> None:
     """Resident memory of all the server's processes, idle and with streams open."""
     meter.note_memory("idle")
-    idle = meter.parties.rss_mib()
+    idle = meter.sample("memory.rss_idle").values[-1]
     for streams in sizes.open_streams:
         pace = Pace(streams, 40, 0.25, opened_within=streams / 100)
         state = f"{streams}_streams"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from runs import metrics
-from runs.connections import PLAN_ONCE
+from runs.connections import plan_once
 from runs.events.follower import Event
 from runs.events.notifications import CHANNEL, payloads
 
@@ -187,7 +187,7 @@ class EventWriter:
             await self._disconnect()
             connection = await psycopg.AsyncConnection.connect(**self._connect_kwargs, autocommit=True)
             await connection.execute("SET synchronous_commit TO off")
-            await connection.execute(PLAN_ONCE)
+            await plan_once(connection)
             self._connection = connection
         return self._connection
 

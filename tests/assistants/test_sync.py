@@ -47,11 +47,9 @@ def test_what_was_edited_stays_edited() -> None:
 
 
 def test_the_description_in_the_file_is_that_of_the_assistant(settings: Settings, tmp_path: Path) -> None:
-    for number, description in enumerate(
-        ("Says it again.", "Repeats.", None)
-    ):  # a file each: it is read once
+    for number, description in enumerate(("Says it again.", "Repeats.", None)):
         entry = {"path": "./echo.py:graph", "description": description}
-        settings.SKEINO_LANGGRAPH_JSON = path = tmp_path / f"{number}.json"  # read once
+        settings.SKEINO_LANGGRAPH_JSON = path = tmp_path / f"{number}.json"  # each is read once
         path.write_text(json.dumps({"graphs": {"echo": entry, "other": "./a.py:b"}}))
         Assistant.objects.sync()
         assert Assistant.objects.find("echo").description == description
