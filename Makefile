@@ -18,7 +18,7 @@ test: .venv/.development  ## Run the tests; ARGS go to pytest, as in make test A
 	@exec $(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 faults: .venv/.development  ## Kill, stop and restart processes and Postgres under load, at full length: some ten minutes
-	@FAULTS=full exec $(RUN) -m pytest tests/faults $(ARGS)
+	@FAULTS=full exec $(RUN) -m pytest --timeout 1800 tests/faults $(ARGS)
 
 bench: .venv/.development  ## Measure the server beside LangGraph bare, with ratios; ARGS="--help" tells more
 	@exec $(RUN) -m bench $(ARGS)
