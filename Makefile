@@ -15,7 +15,7 @@ serve: .venv/.runtime  ## Set everything up if need be, and run the server; ARGS
 	@exec $(RUN) manage.py serve $(ARGS)
 
 test: .venv/.development  ## Run the tests; ARGS go to pytest, as in make test ARGS="-k threads"
-	@exec $(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@exec $(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(ARGS)
 
 faults: .venv/.development  ## Kill, stop and restart processes and Postgres under load, at full length: some ten minutes
 	@FAULTS=full exec $(RUN) -m pytest --timeout 1800 tests/faults $(ARGS)

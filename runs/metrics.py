@@ -38,10 +38,11 @@ for _status in ("idle", "interrupted", "error"):
     THREADS_SETTLED.labels(_status)
 
 
-def count_end(status: str, thread_status: str) -> None:
-    """A run has ended, and left its thread so."""
+def count_end(status: str, thread_status: str, data: Iterable[str]) -> None:
+    """A run has ended and left its thread so; the last events of its log, which hold this, are written."""
     RUNS_FINISHED.labels(status).inc()
     count_left(thread_status)
+    count_written(data)
 
 
 def count_left(thread_status: str) -> None:

@@ -139,7 +139,7 @@ class Worker:
         if not (found := await persistently(statements.transact, self._pool, finish)):
             raise RunLost(execution.run.pk)
         thread_status = str(found[0]["status"])
-        metrics.count_end(ending.status, thread_status)
+        metrics.count_end(ending.status, thread_status, [event.data for event in ending.events()])
         return thread_status
 
     def look_at(self, run_id: UUID) -> None:

@@ -143,7 +143,9 @@ async def test_a_threads_stream_goes_on(
     thread_id = (await client.threads.create())["thread_id"]
     with Folder(tmp_path) as folder:
         stream: Any = await client.threads.join_stream(thread_id)
+        joined = answered(client, "/stream")
         following = asyncio.create_task(anext(stream))
+        await joined.wait()
         await client.runs.create(
             thread_id, "two_steps", input=folder.input, headers={"Prefer": "respond-async"}, **RESUMABLE
         )

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 PATIENCE = 10.0  # seconds
+END = 60.0  # seconds, in which every answer has ended
 SILENCE = 4.0  # seconds; after as many without an event, nobody waits for one any more
 
 
@@ -36,7 +37,8 @@ class Coming:
 
     def ask(self, client: httpx.Client, method: str, path: str, **request: Any) -> None:
         """Send the request, and return when the answer's head is there."""
-        self._thread = threading.Thread(target=self._read, args=(client, method, path), kwargs=request)
+        arguments = (client, method, path)
+        self._thread = threading.Thread(target=self._read, args=arguments, kwargs=request, daemon=True)
         self._thread.start()
         self._wait(lambda: self.status != 0)
 
@@ -48,7 +50,8 @@ class Coming:
 
     def end(self) -> Coming:
         """The answer, when all of it is there that will be."""
-        self._thread.join()
+        self._thread.join(END)
+        assert not self._thread.is_alive(), f"No end: {self.text}"
         return self
 
     def _wait(self, happened: Any) -> None:

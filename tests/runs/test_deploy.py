@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def ask(url: str, thread_id: str, request: tuple[str, str, Any], folder: Folder)
 
 
 @pytest.fixture(scope="module")
-def web(live: str, live_database: str) -> Iterator[Web]:
+def web(live: str, live_database: str) -> Web:
     """A web process beside those of the live server."""
     environment = {
         "DATABASE_URL": live_database,
@@ -82,8 +83,7 @@ def web(live: str, live_database: str) -> Iterator[Web]:
     }
     web = Web({**os.environ, **environment})
     asyncio.run(web.answers())
-    yield web
-    web.close()
+    return web
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,11 @@ def deploy(web: Web, elsewhere: httpx.Client, tmp_path_factory: pytest.TempPathF
     """A process stops while clients wait for it in all ways there are; the gate of their runs is closed."""
     url = f"http://127.0.0.1:{web.port}"
     running = sum(method == "POST" for method, _, _ in REQUESTS.values())
-    with ThreadPoolExecutor(len(REQUESTS)) as clients, Folder(tmp_path_factory.mktemp("told")) as folder:
+    with (
+        ThreadPoolExecutor(len(REQUESTS)) as clients,
+        closing(web),  # ends what the clients wait for, whatever happens
+        Folder(tmp_path_factory.mktemp("told")) as folder,
+    ):
         asked: dict[str, Future[Left]] = {
             name: clients.submit(ask, url, create_thread(elsewhere), request, folder)
             for name, request in REQUESTS.items()

@@ -34,6 +34,9 @@ class Folder:
     def open(self, name: str) -> None:
         (self.path / name).touch()
 
+    def is_open(self, name: str) -> bool:
+        return (self.path / name).exists()
+
     def wait_for_line(self, line: str, times: int = 1) -> None:
         deadline = time.monotonic() + PATIENCE
         while self.lines.count(line) < times:

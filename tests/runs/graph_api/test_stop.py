@@ -34,7 +34,7 @@ def under_way(
     client: httpx.Client, ask: Callable[..., Any], thread: Any, folder: Folder
 ) -> Iterator[Future[Any]]:
     """A call whose graph waits in its second of three nodes."""
-    with ThreadPoolExecutor(1) as other:
+    with ThreadPoolExecutor(1) as other, folder:
         answer = other.submit(ask, client, "hi", thread, "chat_told", initial_state=folder.input)
         folder.wait_for_line("wait")
         yield answer
