@@ -14,6 +14,7 @@ from assistants.models import Assistant
 from runs import jobs, metrics, statements
 from runs.deliveries import WebhookDelivery
 from runs.events import END
+from runs.events.follower import NEVER
 from runs.events.notifications import notify_end
 from runs.exceptions import NoWebhook, RunLost, RunNotRetryable
 from runs.log import RunEvent
@@ -60,7 +61,7 @@ class Run(models.Model):
 
     # No columns.
     seq, has_checkpoints = 0, True  # what a claim found
-    is_new = False  # whether this process has just submitted it
+    new_since = NEVER  # if this process has submitted it: before that, by its monotonic clock
 
     ACTIVE = (Status.PENDING, Status.RUNNING)
     RETRYABLE = (Status.ERROR, Status.TIMEOUT, Status.INTERRUPTED)

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -99,6 +100,7 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
         job = jobs.execution(run.pk, thread.pk, is_followed=is_followed)
         if after_seconds:
             job = jobs.start(run.pk, run.created_at + timedelta(seconds=after_seconds))
+        new_since = monotonic()
         with self._admitted(run):
             config = _thread_config(kwargs.get("config") or {})
             found = execute(*statements.submit(run, job, config=config, unseen=thread._state.adding))
@@ -106,7 +108,7 @@ class RunQuerySet(PruneRuns, models.QuerySet["Run"]):
             raise ThreadNotFound(thread.pk)
         run.job_id, run.metadata = found[0]["job_id"], orjson.loads(found[0]["metadata"])
         run.created_at = run.updated_at = found[0]["created_at"]
-        run._state.adding, run.is_new = False, True
+        run._state.adding, run.new_since = False, new_since
         return run
 
     @contextmanager

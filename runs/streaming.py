@@ -109,7 +109,7 @@ def event_stream(
 async def _frames(run: Run, after: int, is_wanted: Callable[[Event], bool]) -> AsyncIterator[bytes]:
     with_ids = bool(run.kwargs["resumable"])
     silence = conf.SKEINO_STREAM_HEARTBEAT_SECONDS
-    async for events in reader.follow(run.pk, after=after, silence=silence, is_new=run.is_new):
+    async for events in reader.follow(run.pk, after=after, silence=silence, new_since=run.new_since):
         wanted = [event for event in events if is_wanted(event)]
         if wanted:
             yield b"".join(frame(e.event, e.data, e.seq if with_ids else None) for e in wanted)
@@ -145,7 +145,7 @@ class ResultResponse(RunResponse):
 
     async def _body(self) -> AsyncIterator[bytes]:
         silence = conf.SKEINO_STREAM_HEARTBEAT_SECONDS
-        async for _ in reader.follow_end(self.run.pk, silence=silence, is_new=self.run.is_new):
+        async for _ in reader.follow_end(self.run.pk, silence=silence, new_since=self.run.new_since):
             yield KEEP_ALIVE
         yield (await self._result()).encode()
 
@@ -199,7 +199,7 @@ class AnswerWhenEnded(RunResponse):
 
     async def wait(self) -> None:
         with suppress(TimeoutError, reader.StreamsClosed):
-            await reader.wait_for_end(self.run.pk, seconds=self._seconds, is_new=self.run.is_new)
+            await reader.wait_for_end(self.run.pk, seconds=self._seconds, new_since=self.run.new_since)
 
     def answer(self) -> HttpResponse:
         """The final response, with this one's headers. A run that was deleted meanwhile is not found.

@@ -6,6 +6,8 @@ import asyncio
 import uuid
 from typing import NamedTuple
 
+NEVER = float("-inf")
+
 # How many events one that is busy with earlier ones is told; what comes then is read from the log.
 MAX_HEARD = 500
 
@@ -21,13 +23,14 @@ class Event(NamedTuple):
 class Follower:
     """Is handed the events after number ``after``, in order: as they are told, or as they are read.
 
-    ``only_end``: the events themselves are not wanted. ``is_new``: the run has written nothing yet.
+    ``only_end``: the events themselves are not wanted. ``new_since``: when the run had certainly written
+    nothing, by this process's monotonic clock.
     ``has_news``: there is something to read, for it was not told, or not told without a gap.
     """
 
-    def __init__(self, run_id: uuid.UUID, after: int, *, only_end: bool, is_new: bool) -> None:
-        self.run_id, self.after, self.only_end = run_id, after, only_end
-        self.has_news = not is_new  # the first read is unasked: what there is already
+    def __init__(self, run_id: uuid.UUID, after: int, *, only_end: bool, new_since: float = NEVER) -> None:
+        self.run_id, self.after, self.only_end, self.new_since = run_id, after, only_end, new_since
+        self.has_news = new_since == NEVER  # the first read is unasked: what there is already
         self._heard: list[Event] = []  # without a gap, but perhaps with one before
         self._handed: asyncio.Future[list[Event] | None] | None = None
 

@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,7 +18,7 @@ from runs import metrics
 from runs.conf import conf
 from runs.connections import direct, pooled
 from runs.events import END
-from runs.events.follower import Event, Follower
+from runs.events.follower import NEVER, Event, Follower
 from runs.events.notifications import CHANNEL, news_of, run_of
 from runs.events.statements import SELECT_EVENTS
 
@@ -48,37 +49,38 @@ def _is_cut_off(events: list[Event]) -> bool:
 
 
 async def follow(
-    run_id: uuid.UUID, *, after: int = 0, silence: float | None = None, is_new: bool = False
+    run_id: uuid.UUID, *, after: int = 0, silence: float | None = None, new_since: float = NEVER
 ) -> AsyncIterator[list[Event]]:
     """The run's events after number ``after``, in order and as they come, until the run has ended.
 
     Yields them in lists of what is there, and an empty list after each ``silence`` seconds without any.
-    ``is_new``: the run has just been submitted, so there is nothing to read yet.
+    ``new_since``: when the run was not submitted yet, by this process's monotonic clock. What it writes is
+    told, so there is nothing to read at first.
     A run that is gone, or finished without a log, ends at once. Raises StreamsClosed when the process stops
     before the run's end.
     """
-    follower = Follower(run_id, after, only_end=False, is_new=is_new)
+    follower = Follower(run_id, after, only_end=False, new_since=new_since)
     async for events in _Reader.of_this_loop().follow(follower, silence):
         yield events
 
 
 async def follow_end(
-    run_id: uuid.UUID, *, silence: float | None = None, is_new: bool = False
+    run_id: uuid.UUID, *, silence: float | None = None, new_since: float = NEVER
 ) -> AsyncIterator[None]:
     """Yields after each ``silence`` seconds until the run has ended, its status committed.
 
     Raises StreamsClosed when the process stops before that.
     """
-    follower = Follower(run_id, 0, only_end=True, is_new=is_new)
+    follower = Follower(run_id, 0, only_end=True, new_since=new_since)
     async for events in _Reader.of_this_loop().follow(follower, silence):
         if not events:
             yield
 
 
-async def wait_for_end(run_id: uuid.UUID, *, seconds: float | None = None, is_new: bool = False) -> None:
+async def wait_for_end(run_id: uuid.UUID, *, seconds: float | None = None, new_since: float = NEVER) -> None:
     """Return when the run has ended, its status committed. Raises TimeoutError, and StreamsClosed."""
     async with asyncio.timeout(seconds):
-        async for _ in follow_end(run_id, is_new=is_new):
+        async for _ in follow_end(run_id, new_since=new_since):
             pass
 
 
@@ -129,6 +131,7 @@ class _Reader:
         self._followers: dict[uuid.UUID, set[Follower]] = defaultdict(set)
         self._missed: OrderedDict[uuid.UUID, None] = OrderedDict()
         self._wake, self._listening = asyncio.Event(), asyncio.Event()
+        self._listening_since = monotonic()
         self._connection: psycopg.AsyncConnection | None = None
         self._connecting = asyncio.Lock()
         self.count = 0
@@ -142,7 +145,7 @@ class _Reader:
         # Subscribed before the first read, so that nothing falls between the two.
         await self._listening.wait()
         self._followers[follower.run_id].add(follower)
-        follower.has_news |= follower.run_id in self._missed
+        follower.has_news |= follower.run_id in self._missed or follower.new_since < self._listening_since
         reminder = asyncio.get_running_loop().call_later(NEW_SECONDS, self._remind, follower)
         self.count += 1
         try:
@@ -211,6 +214,7 @@ class _Reader:
     async def _listen(self) -> None:
         async with await psycopg.AsyncConnection.connect(**direct(), autocommit=True) as connection:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+            self._listening_since = monotonic()
             self._listening.set()
             self._all_have_news()
             async for notification in connection.notifies():

@@ -47,7 +47,7 @@ class ChunkStream(RunResponse):
     async def _body(self) -> AsyncIterator[bytes]:
         waits = False
         silence = conf.SKEINO_STREAM_HEARTBEAT_SECONDS
-        async for events in reader.follow(self.run.pk, silence=silence, is_new=self.run.is_new):
+        async for events in reader.follow(self.run.pk, silence=silence, new_since=self.run.new_since):
             waits = waits or any(event.event == "interrupt" for event in events)
             chunks = [self._framed(event.data) for event in events if event.event in MADE_BY_WORKER]
             if chunks or not events:

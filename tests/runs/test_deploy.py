@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from websockets.sync.client import connect
 from tests.faults.cluster import Web
 from tests.live import TEST_GRAPHS
 from tests.runs.api import create_thread, names, rejoin, status_in_the_end
-from tests.runs.told import Folder
+from tests.runs.told import PATIENCE, Folder
 
 
 @dataclass
@@ -53,12 +53,12 @@ REQUESTS = {
     "create": ("POST", "/threads/{}/runs", {"on_disconnect": "cancel"}),
     "idle thread": ("GET", "/threads/{}/stream", None),
 }
+STREAMS = ["stream", "stateless stream"]
 
 
-def ask(url: str, thread_id: str, request: tuple[str, str, Any], folder: Folder) -> Left:
+def ask(url: str, thread_id: str, request: tuple[str, str, Any], folder: Folder, left: Left) -> None:
     method, path, options = request
     body = None if options is None else {**BODY, "input": folder.input, **options}
-    left = Left()
     with httpx.Client(base_url=url, timeout=60) as client:
         try:
             with client.stream(method, path.format(thread_id), json=body) as response:
@@ -70,7 +70,13 @@ def ask(url: str, thread_id: str, request: tuple[str, str, Any], folder: Folder)
                 left.body = "".join(lines)
         except httpx.RemoteProtocolError:
             left.broken = True
-    return left
+
+
+def wait_for_events(streams: list[Left], count: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while any(len(stream.ids) < count for stream in streams):
+        assert time.monotonic() < deadline, streams
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
@@ -102,10 +108,11 @@ def deploy(web: Web, elsewhere: httpx.Client, tmp_path_factory: pytest.TempPathF
         closing(web),  # ends what the clients wait for, whatever happens
         Folder(tmp_path_factory.mktemp("told")) as folder,
     ):
-        asked: dict[str, Future[Left]] = {
-            name: clients.submit(ask, url, create_thread(elsewhere), request, folder)
+        left = {name: Left() for name in REQUESTS}
+        asked = [
+            clients.submit(ask, url, create_thread(elsewhere), request, folder, left[name])
             for name, request in REQUESTS.items()
-        }
+        ]
         folder.wait_for_line("second", times=running)
         [run, *_] = elsewhere.post("/runs/batch", json=[{**BODY, "input": folder.input}]).json()
         folder.wait_for_line("second", times=running + 1)
@@ -116,12 +123,14 @@ def deploy(web: Web, elsewhere: httpx.Client, tmp_path_factory: pytest.TempPathF
                 "updates",
                 "custom",
             ]
+            wait_for_events([left[name] for name in STREAMS], 3)
             begun = time.monotonic()
             asyncio.run(web.terminate())
             seconds = time.monotonic() - begun
             with pytest.raises(websockets.ConnectionClosed):
                 socket.recv(5)
-            left = {name: one.result() for name, one in asked.items()}
+            for one in asked:
+                one.result()
             yield Deploy(left, socket.close_code, seconds, web.said())
             folder.open("gate")
 
@@ -157,7 +166,7 @@ def test_no_run_is_cancelled_for_it(deploy: Deploy, elsewhere: httpx.Client) -> 
     assert [elsewhere.get(path).json()["status"] for path in paths] == ["running"] * 6
 
 
-@pytest.mark.parametrize("name", ["stream", "stateless stream"])
+@pytest.mark.parametrize("name", STREAMS)
 def test_a_stream_goes_on_where_its_location_says(deploy: Deploy, elsewhere: httpx.Client, name: str) -> None:
     left = deploy.left[name]
     assert left.ids == ["1", "2", "3"]

@@ -21,7 +21,7 @@ def events(*seqs: int, data: str = "{}") -> list[Event]:
 
 
 def follower(*, after: int = 0, only_end: bool = False) -> Follower:
-    return Follower(RUN, after, only_end=only_end, is_new=True)
+    return Follower(RUN, after, only_end=only_end, new_since=0)
 
 
 def heard(following: Follower) -> list[int] | None:

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from time import monotonic
 from typing import Any, cast
 
 import psycopg
@@ -137,39 +138,58 @@ async def test_a_run_can_be_followed_before_it_starts() -> None:
     assert await following == [1]
 
 
-async def test_a_new_run_is_not_read_before_it_has_told_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def only_by_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no reason to read does not read."""
     monkeypatch.setattr(reader, "NEW_SECONDS", LONG)
-    run = await aclaimed()
+
+
+async def listen() -> None:
+    """Be told from now on."""
+    other = await aclaimed()
+    await finish(other, 1)
+    assert await collected(other) == []
+
+
+@pytest.mark.usefixtures("only_by_news")
+async def test_a_new_run_is_not_read_before_it_has_told_of_itself() -> None:
+    await listen()
+    new_since, run = monotonic(), await aclaimed()
     await log(run, 1, notify=False)
-    async with followed(run, is_new=True) as following:
+    async with followed(run, new_since=new_since) as following:
         first = asyncio.ensure_future(anext(following))
         assert not (await asyncio.wait([first], timeout=0.2))[0]
         await log(run, 2)
         assert [event.seq for event in await asyncio.wait_for(first, PATIENCE)] == [1, 2]
 
 
-async def test_a_new_run_that_has_told_of_itself_before_is_read_all_the_same() -> None:
-    run = await aclaimed()
+@pytest.mark.usefixtures("only_by_news")
+async def test_what_a_new_run_has_told_before_anybody_listened_is_read_at_once() -> None:
+    new_since, run = monotonic(), await aclaimed()
     await log(run, 1)
-    async with followed(run, is_new=True) as following:
+    async with followed(run, new_since=new_since) as following:
+        assert await next_of(following) == [1]
+
+
+@pytest.mark.usefixtures("only_by_news")
+async def test_what_a_new_run_has_told_before_it_was_followed_is_read_at_once() -> None:
+    await listen()
+    new_since, run = monotonic(), await aclaimed()
+    await log(run, 1)
+    await listen()  # by now it is heard
+    async with followed(run, new_since=new_since) as following:
+        assert await next_of(following) == [1]
+
+
+async def test_what_a_new_run_has_told_though_nobody_heard_it_is_read_a_little_later() -> None:
+    await listen()
+    new_since, run = monotonic(), await aclaimed()
+    await log(run, 1, notify=False)
+    async with followed(run, new_since=new_since) as following:
         assert await next_of(following) == [1]
     await finish(run, 2)
     async with asyncio.timeout(PATIENCE):
-        await wait_for_end(run.pk, is_new=True)
-
-
-async def test_what_a_new_run_has_told_before_it_was_followed_is_read_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(reader, "NEW_SECONDS", LONG)
-    run, other = await aclaimed(), await aclaimed()
-    listening = asyncio.create_task(collected(other))
-    await asyncio.sleep(0.1)
-    await log(run, 1)
-    await finish(other, 1)
-    assert await listening == []
-    async with followed(run, is_new=True) as following:
-        assert await next_of(following) == [1]
+        await wait_for_end(run.pk, new_since=new_since)
 
 
 async def test_nothing_is_lost_or_repeated_whatever_the_moment_of_joining() -> None:

@@ -135,4 +135,6 @@ def test_of_eight_that_take_each_others_place_one_is_left(
     thread = client.get(f"/threads/{thread_id}").json()
     assert statuses == (["success", *["interrupted"] * 7] if strategy == "interrupt" else ["success"])
     assert (thread["status"], thread["error"]) == ("idle", None)
-    assert thread["values"]["log"] == ["3 steps"]
+    log = thread["values"]["log"]
+    # Who is interrupted keeps what it has reached, which is all if its only node had just ended.
+    assert set(log) == {"3 steps"} if strategy == "interrupt" else log == ["3 steps"]
