@@ -24,7 +24,7 @@ def live_database(fresh_database: Callable[[], str]) -> str:
 @pytest.fixture(scope="session")
 def live(live_database: str) -> Iterator[str]:
     """The URL of a server with the test graphs. All tests share it."""
-    with serving(live_database) as url:
+    with serving(live_database, DJANGO_SETTINGS_MODULE="tests.runs.live_settings") as url:
         yield url
 
 

@@ -5,3 +5,4 @@ from skeino_site.settings import *  # noqa: F403
 SKEINO_RUN_CREATE = "background"
 SKEINO_BUSY = "platform"
 SKEINO_STREAM_HEARTBEAT_SECONDS = 0.1
+SKEINO_EVENT_POLL_SECONDS = 60.0

@@ -41,7 +41,7 @@ def test_a_run_that_goes_on_is_stopped_and_undone(
         streaming = clients.submit(rejoin, client, f"{path_of(run)}/stream", "-1")
         folder.wait_for_line("second")
         assert client.delete(path_of(run)).status_code == 204
-        with at_once(1.5):
+        with at_once():
             assert "error" not in [event.event for event in streaming.result()]
         assert client.get(f"/threads/{thread_id}").json()["status"] == "idle"
         folder.open("gate")

@@ -27,7 +27,7 @@ def test_it_waits_and_answers_as_wait_does(client: httpx.Client, thread_id: str,
 
 def test_a_run_that_has_ended_is_answered_at_once(client: httpx.Client, thread_id: str) -> None:
     path = path_of(execute(client, thread_id, "slow", input={"text": "0"}))
-    with at_once(0.5):
+    with at_once():
         response = joined(client, path)
     assert response.status_code == 200
     assert response.json() == {"text": "0", "log": ["0 steps"]}
@@ -69,7 +69,7 @@ def test_a_deleted_run_ends_the_waiting(client: httpx.Client, thread_id: str, tm
         joining = clients.submit(joined, client, path_of(run))
         folder.wait_for_line("second")
         client.delete(path_of(run)).raise_for_status()
-        with at_once(1.5):
+        with at_once():
             answer = joining.result().json()
     assert answer["__error__"]["message"] == f"Run with ID {run['run_id']} not found"
 

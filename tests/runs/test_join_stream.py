@@ -37,7 +37,7 @@ ALL = ["metadata", "values", "custom", "updates", "values"]
 
 
 def test_a_finished_run_is_sent_whole_and_at_once(client: httpx.Client, finished: str) -> None:
-    with at_once(0.5):
+    with at_once():
         events = rejoin(client, finished)
     assert names(events) == ALL
     assert [event.id for event in events] == ["1", "2", "3", "4", "5"]

@@ -84,7 +84,7 @@ def overtaken(client: httpx.Client, thread_id: str, path: Path, strategy: str) -
         streaming = clients.submit(rejoin, client, f"{path_of(first)}/stream", "-1")
         folder.wait_for_line("second")
         body = {"folder": str(path), "name": "later"}
-        with at_once(2):
+        with at_once():
             second = create(client, thread_id, "meeting", input=body, multitask_strategy=strategy)
             assert status_in_the_end(client, path_of(second)) == "success"
         assert names(streaming.result()) == ["metadata", "custom"]

@@ -108,7 +108,7 @@ def test_a_run_that_is_deleted_is_an_error_in_the_answer(
         [run] = client.get(f"/threads/{thread_id}/runs").json()
         path = f"/threads/{thread_id}"
         client.delete(f"{path}/runs/{run['run_id']}" if what == "run" else path).raise_for_status()
-        with at_once(1.5):
+        with at_once():
             answer = waiting.result().json()
         assert answer["__error__"]["message"] == f"Run with ID {run['run_id']} not found"
 
