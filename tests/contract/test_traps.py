@@ -278,14 +278,14 @@ def test_trap_13_a_run_begins_at_a_checkpoint_without_a_thread_id(client: httpx.
 def test_trap_13_a_run_starts_later_and_its_thread_is_busy_meanwhile(
     client: httpx.Client, thread: str
 ) -> None:
-    body = {"assistant_id": "echo", "input": {"text": "x"}, "after_seconds": 1}
+    body = {"assistant_id": "echo", "input": {"text": "x"}, "after_seconds": 3}
     began = time.monotonic()
     with client.stream("POST", f"{thread}/runs/stream", json=body) as response:
-        assert time.monotonic() - began < 0.9
+        assert time.monotonic() - began < 2.9
         assert get(client, thread)["status"] == "busy"
         assert get(client, f"{thread}/runs")[0]["status"] == "pending"
         response.read()
-    assert 1 <= time.monotonic() - began < 5
+    assert 3 <= time.monotonic() - began < 10
 
 
 def test_trap_13_a_run_makes_its_thread_where_asked_to(client: httpx.Client) -> None:

@@ -63,7 +63,7 @@ class Web(Process):
     def __init__(self, environment: dict[str, str]) -> None:
         self.port = free_port()
         command = [sys.executable, "-m", "uvicorn", "skeino_site.asgi:application", "--port", str(self.port)]
-        options = ["--log-level", "warning", "--no-access-log", "--timeout-graceful-shutdown", "5"]
+        options = ["--log-level", "warning", "--no-access-log", "--timeout-graceful-shutdown", "15"]
         super().__init__([*command, *options], environment)
 
     async def answers(self) -> None:

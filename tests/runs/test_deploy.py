@@ -136,7 +136,7 @@ def deploy(web: Web, elsewhere: httpx.Client, tmp_path_factory: pytest.TempPathF
 
 
 def test_the_process_has_stopped_soon_and_without_complaint(deploy: Deploy) -> None:
-    assert deploy.seconds < 4
+    assert deploy.seconds < 10
     assert deploy.said == ""
 
 

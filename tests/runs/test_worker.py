@@ -290,7 +290,7 @@ async def test_a_stopping_worker_lets_a_short_run_end(tmp_path: Path) -> None:
             folder.open("gate")
             started = time.monotonic()
             assert await asyncio.to_thread(process.wait, 20) == 0
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8
     assert [(run.status, run.attempt) async for run in Run.objects.all()] == [("success", 1)]
 
 
