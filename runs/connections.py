@@ -21,6 +21,7 @@ from procrastinate.psycopg_connector import PsycopgConnector
 from psycopg import AsyncConnection, Connection
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolClosed
+from psycopg_pool.pool_async import AddConnection
 
 from assistants.database import PREPARE_THRESHOLD
 from runs.conf import conf
@@ -78,6 +79,12 @@ class WorkerPool(AsyncConnectionPool[Any]):
             await connection.close()  # or the pool takes it for a good one again
             await self.putconn(connection)
         return connection
+
+    async def schedule_task(self, task: Any, delay: float) -> None:
+        """Connect again soon. The pool's own attempts are further and further apart, up to minutes."""
+        if isinstance(task, AddConnection):
+            delay = min(delay, RECONNECT_SECONDS)
+        await super().schedule_task(task, delay)
 
 
 class QueueConnector(PsycopgConnector):

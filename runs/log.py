@@ -10,7 +10,8 @@ class RunEvent(models.Model):
     """One event of a run's stream: its log, written once by the worker, read by every follower.
 
     ``data`` is the event's JSON text as clients receive it. ``seq`` counts from 1 without gaps. The last
-    event of a finished run is ``end``, which no client sees.
+    event of a finished run is ``end``, which no client sees; nor ``void``, which it becomes when the run is
+    tried again.
     """
 
     pk = models.CompositePrimaryKey("run_id", "seq")

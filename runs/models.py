@@ -13,7 +13,7 @@ from assistants.database import execute
 from assistants.models import Assistant
 from runs import jobs, metrics, statements
 from runs.deliveries import WebhookDelivery
-from runs.events import END
+from runs.events import END, VOID
 from runs.events.follower import NEVER
 from runs.events.notifications import notify_end
 from runs.exceptions import NoWebhook, RunLost, RunNotRetryable
@@ -256,7 +256,9 @@ class Run(models.Model):
         )
         if not updated:
             raise RunNotRetryable("It is active, or has succeeded.")
-        RunEvent.objects.filter(run=self, event__in=("error", END)).delete()
+        last = RunEvent.objects.filter(run=self, event__in=("error", END))
+        last.filter(run__attempt=0).delete()  # nobody has followed it, and its first attempt counts from 1
+        last.update(event=VOID, data="null")
         Run.objects.enqueue(self.pk)
         thread.occupy(metadata={}, config=thread.config)
 

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError
-from django.utils import timezone
 from procrastinate import job_context, jobs, worker
 from procrastinate.exceptions import ConnectorException
 from procrastinate.retry import RetryDecision
@@ -72,11 +71,11 @@ class QueueWorker(worker.Worker):
     def __init__(self, *args: Any, runs: Runs, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._runs = runs
+        self._give_grace()
 
     # How many jobs may be waiting: those that were announced, or any number.
     _announced = MANY
     _is_unsure = False  # whether a job may have been fetched of which nothing was heard
-    _takes_back_at = 0.0
 
     # Whether it stopped by itself, because the database could not be reached.
     failed = False
@@ -112,7 +111,7 @@ class QueueWorker(worker.Worker):
             if lost := await self._query(GIVE_BACK, worker=self.worker_id, kept=kept):
                 logger.warning("Jobs that were fetched unheard are queued again: %s", lost)
             self._is_unsure = False
-        statement, parameters = statements.fetch(self.worker_id, timezone.now())
+        statement, parameters = statements.fetch(self.worker_id)
         return next(iter(await self._query(statement, **parameters)), None)
 
     def _process(self, row: dict[str, Any]) -> None:
@@ -164,11 +163,14 @@ class QueueWorker(worker.Worker):
             logger.warning("Worker %s was given up, and goes on as %s.", old, self.worker_id)
         if was_over := lease.is_over:
             await self._lose_what_others_have()
-            # If the database was away, others were as silent, and are about to say that they live.
-            self._takes_back_at = Lease.now() + self.update_heartbeat_interval
+            self._give_grace()
         lease.renew(begun)
         if was_over:
             self._look_for_jobs()
+
+    def _give_grace(self) -> None:
+        """If the database was away, others were silent too, and are about to say that they live."""
+        self._takes_back_at = Lease.now() + self.update_heartbeat_interval
 
     async def _lose_what_others_have(self) -> None:
         """After silence: stop the runs whose jobs are not this worker's any more."""

@@ -59,7 +59,7 @@ WITH thread AS MATERIALIZED (
 SELECT job_id, metadata, created_at FROM run
 """  # nosec B608  (constants)
 
-NEW_ATTEMPT = "status = 'running', attempt = attempt + 1, started_at = %(now)s, updated_at = %(now)s"
+NEW_ATTEMPT = "status = 'running', attempt = attempt + 1, started_at = {now}, updated_at = {now}"
 # Found by its id: of few runs Postgres would look at all that wait, and keeps the plan when there are many.
 IS_PENDING = "status || '' = 'pending'"
 CLAIMED = """
@@ -71,19 +71,20 @@ CLAIMED = """
 
 CLAIM = f"""
 WITH r AS (
-    UPDATE runs_run SET {NEW_ATTEMPT} WHERE id = %(run)s AND {IS_PENDING} RETURNING *
+    UPDATE runs_run SET {NEW_ATTEMPT.format(now="%(now)s")} WHERE id = %(run)s AND {IS_PENDING} RETURNING *
 )
 SELECT {CLAIMED} FROM r JOIN assistants_assistant a ON a.id = r.assistant_id
 """  # nosec B608  (constants)
 
 # A job with its run, which is claimed already. Without it where the two are not as they should be, or the run
-# was made while this began: who executes the job claims it then.
+# was made while this began: who executes the job claims it then. A thread's runs begin in their order by the
+# database's clock, whichever workers have them: its streams ask for what began after the one before.
 FETCH = f"""
 WITH job AS MATERIALIZED (
     SELECT *, CASE WHEN task_name = '{jobs.EXECUTE}' THEN (args ->> 'run_id')::uuid END AS run_id
     FROM procrastinate_fetch_job_v2(NULL, %(worker)s)
 ), r AS (
-    UPDATE runs_run w SET {NEW_ATTEMPT}
+    UPDATE runs_run w SET {NEW_ATTEMPT.format(now="clock_timestamp()")}
     WHERE w.id = (SELECT run_id FROM job) AND {IS_PENDING} AND NOT EXISTS (
         SELECT 1 FROM runs_run o WHERE o.thread_id = w.thread_id AND o.status = 'running' OFFSET 0
     )
@@ -202,9 +203,9 @@ def claim(run_id: UUID, now: datetime) -> Statement:
     return Statement(CLAIM, {"run": run_id, "now": now})
 
 
-def fetch(worker_id: int, now: datetime) -> Statement:
+def fetch(worker_id: int) -> Statement:
     """The next job for a worker, if there is one; and beside it what ``claim`` returns, else NULLs."""
-    return Statement(FETCH, {"worker": worker_id, "now": now})
+    return Statement(FETCH, {"worker": worker_id})
 
 
 def finish(run: Run, ending: Ending, now: datetime) -> list[Statement]:

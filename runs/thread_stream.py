@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 from uuid import UUID
 
 from runs.conf import conf
+from runs.connections import persistently
 from runs.events import END, reader
 from runs.exceptions import InvalidEventId
 from runs.lookout import Lookout, ThreadGone
@@ -114,7 +115,7 @@ class ThreadStream:
             if wanted or not events:
                 sent = b"".join(frame(e.event, e.data, f"{Place(run_id, e.seq)}") for e in wanted)
                 yield sent or HEARTBEAT
-        for (started_at,) in await reader.fetch(STARTED_AT, [run_id]):
+        for (started_at,) in await persistently(reader.fetch, STARTED_AT, [run_id]):
             self._since = max(self._since, started_at)  # the run may have had several attempts
         done = json.dumps({"status": "run_done", "run_id": str(run_id)}, separators=(",", ":"))
         yield frame("metadata", done, f"{Place(run_id, self._seq + 1)}")

@@ -42,7 +42,8 @@ from runs.connections import (
 )
 from runs.events.writer import EventWriter
 from runs.exceptions import HandedBack, RunLost
-from runs.execution import Execution
+from runs.execution import End, Execution
+from runs.finishing import to_the_end
 from runs.lease import Lease
 from runs.models import Run
 from runs.queue import QueueWorker
@@ -53,6 +54,7 @@ logger = logging.getLogger(__name__)
 
 # In which models' verbs are called, each on a connection of its own.
 DATABASE_THREADS = 2
+NEVER = 10**9  # seconds
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -110,13 +112,20 @@ class Worker:
         await self._database.call(Run.objects.enqueue, run_id)
 
     async def _carry_out(self, execution: Execution) -> str:
-        run = execution.run
+        # Half done, an end or a return would leave the run to nobody until somebody misses it.
         try:
-            end = await execution.execute(partial(self._graph, run.assistant.graph_id))
+            end = await execution.execute(partial(self._graph, execution.run.assistant.graph_id))
         except (asyncio.CancelledError, HandedBack) as exc:
-            await self.events.flush()  # before another worker counts where the log ends
-            await self._persistently(run.release)
+            await to_the_end(self._hand_back(execution.run))
             raise HandedBack from exc
+        return await to_the_end(self._end(execution, end))
+
+    async def _hand_back(self, run: Run) -> None:
+        await self.events.flush()  # before another worker counts where the log ends
+        await self._persistently(run.release)
+
+    async def _end(self, execution: Execution, end: End) -> str:
+        run = execution.run
         try:
             thread_status = await self._finish(execution, *end)
         except psycopg.DatabaseError as exc:
@@ -265,7 +274,7 @@ def _queue_worker(worker: Worker, wait: bool) -> QueueWorker:
         # One that has found no more jobs lets those that it has end.
         "shutdown_graceful_timeout": conf.SKEINO_WORKER_SHUTDOWN_SECONDS if wait else None,
         "update_heartbeat_interval": conf.SKEINO_HEARTBEAT_SECONDS / 3,
-        "stalled_worker_timeout": conf.SKEINO_HEARTBEAT_SECONDS,
+        "stalled_worker_timeout": NEVER,  # to forget them is for who takes back their jobs
         "abort_job_polling_interval": conf.SKEINO_QUEUE_POLL_SECONDS,
         "additional_context": {"worker": worker},
         "runs": worker,

@@ -25,6 +25,7 @@ from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler  # noqa: 
 from assistants.graphs import registry  # noqa: E402
 from assistants.models import Assistant  # noqa: E402
 from runs import garbage  # noqa: E402
+from runs.connections import drop_dead  # noqa: E402
 from runs.events import reader  # noqa: E402
 from runs.handshake import BrowserOriginValidator  # noqa: E402
 from runs.routing import websocket_urlpatterns  # noqa: E402
@@ -76,12 +77,21 @@ async def lifespan(scope: Any, receive: Any, send: Any) -> None:
             return
 
 
+_sockets = BrowserOriginValidator(
+    AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), settings.ALLOWED_HOSTS
+)
+
+
+async def websocket(scope: Any, receive: Any, send: Any) -> None:
+    """Whoever connects is looked up in a thread whose connection lasts, unless the server has closed it."""
+    await sync_to_async(drop_dead)()
+    await _sockets(scope, receive, send)
+
+
 application = ProtocolTypeRouter(
     {
         "http": ASGIStaticFilesHandler(ThreadedASGIHandler()),
-        "websocket": BrowserOriginValidator(
-            AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), settings.ALLOWED_HOSTS
-        ),
+        "websocket": websocket,
         "lifespan": lifespan,
     }
 )

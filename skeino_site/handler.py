@@ -85,7 +85,6 @@ class ThreadedASGIHandler(ASGIHandler):
 
     def _respond(self, scope: Any, body: Any) -> HttpResponseBase:
         """The request's synchronous part. A response that does not stream is finished with it."""
-        drop_dead()
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
         request, refusal = self.create_request(scope, body)
@@ -134,7 +133,13 @@ class ThreadedASGIHandler(ASGIHandler):
         return isinstance(results[0], asyncio.CancelledError)
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await _run_in(self._threads, call, *args, **kwargs)
+        """On the thread's own connection, if that still lives: a run that is waited for may outlive it."""
+
+        def called() -> T:
+            drop_dead()
+            return call(*args, **kwargs)
+
+        return await _run_in(self._threads, called)
 
 
 async def _run_in(threads: ThreadPoolExecutor, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

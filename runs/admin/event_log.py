@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Left, Length
 
+from runs.events import VOID
 from runs.models import Run, RunEvent
 
 PER_PAGE = 100
@@ -47,4 +48,4 @@ def modes(run: Run) -> list[str]:
 
 
 def _log(run: Run) -> QuerySet[RunEvent]:
-    return RunEvent.objects.filter(run=run)
+    return RunEvent.objects.filter(run=run).exclude(event=VOID)

@@ -17,7 +17,7 @@ from psycopg import sql
 from runs import metrics
 from runs.conf import conf
 from runs.connections import direct, pooled
-from runs.events import END
+from runs.events import END, VOID
 from runs.events.follower import NEVER, Event, Follower
 from runs.events.notifications import CHANNEL, news_of, run_of
 from runs.events.statements import SELECT_EVENTS
@@ -273,7 +273,7 @@ class _Reader:
             follower.has_news = False
         connection = await self._connected()
         columns = zip(*((f.run_id, after, f.only_end) for f, after in asked), strict=True)
-        limits = [END, EVENTS_PER_READ, SIZE_PER_READ]
+        limits = [END, VOID, EVENTS_PER_READ, SIZE_PER_READ]
         rows = await connection.execute(SELECT_EVENTS, [*map(list, columns), *limits])
         found: dict[int, list[Event] | None] = {}
         for position, seq, event, data, is_active in await rows.fetchall():

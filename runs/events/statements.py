@@ -14,7 +14,7 @@ LEFT JOIN LATERAL (
         SELECT seq, event, data, sum(octet_length(data)) OVER (ORDER BY seq) - octet_length(data) AS before
         FROM (
             SELECT seq, event, data FROM runs_runevent
-            WHERE run_id = f.run_id AND seq > f.after AND (NOT f.only_end OR event = %s)
+            WHERE run_id = f.run_id AND seq > f.after AND (NOT f.only_end OR event = %s) AND event <> %s
             ORDER BY seq LIMIT %s
         ) limited
     ) sized WHERE before < %s

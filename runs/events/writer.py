@@ -127,7 +127,12 @@ class EventWriter:
             self._waiting = deque(row for row in self._waiting if row.run_id != run_id)
             self._waiting_size -= sum(len(row.data) for row in taken)
         if run_id in self._writing:
-            await self._until_done(self._begun)
+            try:
+                await self._until_done(self._begun)
+            except asyncio.CancelledError:
+                self._waiting.extendleft(reversed(taken))
+                self._waiting_size += sum(len(row.data) for row in taken)
+                raise
         return taken
 
     async def _until_done(self, count: int) -> None:

@@ -1,4 +1,4 @@
-"""The project's settings for a server whose streams hear of what is told, and of nothing else for a minute."""
+"""The project's settings for a server whose streams hear of what is told, and else of nothing for long."""
 
 from skeino_site.settings import *  # noqa: F403
 

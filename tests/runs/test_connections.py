@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,6 +17,8 @@ from assistants.connections import close_all
 from runs.connections import WorkerPool, drop_dead, is_dead, pooled
 
 pytestmark = pytest.mark.usefixtures("engine_db")
+
+PATIENCE = 10.0  # seconds
 
 
 @pytest.fixture
@@ -94,6 +98,20 @@ def test_a_threads_connections_are_closed_but_for_one_inside_a_transaction() -> 
     with ThreadPoolExecutor(1) as thread:
         assert not thread.submit(closed_after, atomic=True).result()
         assert thread.submit(closed_after, atomic=False).result()
+
+
+async def test_a_pool_that_cannot_connect_tries_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runs.connections.RECONNECT_SECONDS", 0.01)
+    connect, failures = WorkerPool._connect, iter(range(16))
+
+    async def fail_at_first(self: WorkerPool, *args: Any, **kwargs: Any) -> Any:
+        for _ in failures:
+            raise psycopg.OperationalError("the server is away")
+        return await connect(self, *args, **kwargs)
+
+    monkeypatch.setattr(WorkerPool, "_connect", fail_at_first)
+    async with asyncio.timeout(PATIENCE), WorkerPool(pooled()) as pool:
+        assert await plan_cache_mode(pool) == "force_generic_plan"
 
 
 async def test_what_workers_prepare_is_planned_once() -> None:

@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
-from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import ConnectorException
 from procrastinate.psycopg_connector import PsycopgConnector
@@ -158,7 +157,7 @@ def test_a_periodic_job_that_was_lost_does_not_hold_up_the_runs(waiting: bool) -
 
 
 def fetch(worker_id: int) -> list[dict[str, Any]]:
-    return execute(*statements.fetch(worker_id, timezone.now()))
+    return execute(*statements.fetch(worker_id))
 
 
 def test_a_job_is_fetched_with_its_run() -> None:

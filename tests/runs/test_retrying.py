@@ -91,9 +91,17 @@ async def test_its_log_goes_on_too_and_ends_once(tmp_path: Path) -> None:
         async with working():
             events = [event async for events in follow(run.pk) for event in events]
     assert (await alog_of(run)).count("end") == 1
+    seqs = [event.seq for event in events]
     names = ["metadata", "updates", "metadata", "updates", "updates"]
     assert [event.event for event in events] == names
     assert [json.loads(e.data)["attempt"] for e in events if e.event == "metadata"] == [1, 2]
+    assert seqs == [
+        1,
+        2,
+        5,
+        6,
+        7,
+    ]  # those between were an error and the end: who has read them misses nothing
 
 
 @pytest.mark.parametrize("how", ["cancelled", "timeout"])

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import psycopg
 import pytest
 from psycopg import sql
+from websockets.sync.client import connect
 
 from tests.live import serving
+from tests.runs.told import Folder
 
 PATIENCE = 20.0  # seconds
 WEB_THREADS = 2
@@ -96,6 +100,44 @@ async def test_what_reads_does_not_wait_behind_what_writes(fresh_database: Calla
                 assert (found.status_code, waiting_for_locks(database)) == (200, 3)
                 assert not any(request.done() for request in requests)
             assert {(await request).status_code for request in requests} == {200}
+
+
+async def test_who_waits_for_a_run_is_answered_though_connections_were_lost_meanwhile(
+    live: str, client: httpx.Client, database: str, tmp_path: Path
+) -> None:
+    wait_for(client, 200)
+    async with httpx.AsyncClient(base_url=live, timeout=PATIENCE) as browser:
+        with Folder(tmp_path) as folder:
+            threads = [(await browser.post("/threads", json={})).json()["thread_id"] for _ in range(4)]
+            body = {"assistant_id": "two_steps", "input": folder.input}
+            asked = [
+                asyncio.create_task(browser.post(f"/threads/{thread}/runs", json=body)) for thread in threads
+            ]
+            await folder.await_line("second", times=len(threads))
+            with psycopg.connect(database, autocommit=True) as server:
+                server.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND application_name = 'skeino web'"
+                )
+            folder.open("gate")
+        answers = [await answer for answer in asked]
+    assert [(answer.status_code, answer.json()["status"]) for answer in answers] == [(200, "success")] * 4
+
+
+def test_a_socket_is_served_though_the_connection_of_one_before_was_lost(
+    live: str, client: httpx.Client, database: str
+) -> None:
+    thread = client.post("/threads", json={}).json()["thread_id"]
+    run = client.post(f"/threads/{thread}/runs", json={"assistant_id": "slow", "input": {"text": "0"}}).json()
+    path = f"{live.replace('http', 'ws')}/ws/threads/{thread}/runs/{run['run_id']}/stream"
+    for _ in range(2):
+        with connect(path) as socket:
+            assert json.loads(socket.recv(PATIENCE))["event"] == "metadata"
+        with psycopg.connect(database, autocommit=True) as server:
+            server.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'skeino web'"
+            )
 
 
 def waiting_for_locks(database: str) -> int:
