@@ -16,12 +16,14 @@ from procrastinate.retry import RetryDecision
 
 from runs import statements
 from runs.connections import RECONNECT_SECONDS, persistently
-from runs.jobs import GIVE_BACK
+from runs.jobs import DELIVER_WEBHOOK, GIVE_BACK
 from runs.lease import Lease
 
 logger = logging.getLogger(__name__)
 
 MANY = float("inf")
+# Webhooks that are told at a time, beside what else a worker does: each for seconds, if the receiver is slow.
+MAX_DELIVERIES = 1_000
 
 HEARTBEAT = """
 UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %(worker_id)s RETURNING id
@@ -75,6 +77,7 @@ class QueueWorker(worker.Worker):
 
     # How many jobs may be waiting: those that were announced, or any number.
     _announced = MANY
+    _deliveries = 0  # how many of the running jobs tell webhooks of ended runs
     _is_unsure = False  # whether a job may have been fetched of which nothing was heard
 
     # Whether it stopped by itself, because the database could not be reached.
@@ -97,8 +100,14 @@ class QueueWorker(worker.Worker):
                 self._process(row)
 
     async def _has_room(self) -> bool:
-        """Wait until one more job may be worked on. False if the worker is stopped before."""
-        if len(self._running_jobs) >= self.concurrency:
+        """Wait until one more job may be worked on. False if the worker is stopped before.
+
+        Deliveries wait for others than this worker, so they do not count among what it does at a time.
+        """
+        while not self._stop_event.is_set() and (
+            len(self._running_jobs) - self._deliveries >= self.concurrency
+            or self._deliveries >= MAX_DELIVERIES
+        ):
             stopped = asyncio.create_task(self._stop_event.wait())
             await asyncio.wait([*self._running_jobs, stopped], return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
@@ -128,7 +137,11 @@ class QueueWorker(worker.Worker):
         )
         task = asyncio.create_task(self._process_job(context), name=f"process job {job.task_name}[{job.id}]")
         self._running_jobs[task] = context
-        task.add_done_callback(self._running_jobs.pop)
+        self._deliveries += job.task_name == DELIVER_WEBHOOK
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._deliveries -= self._running_jobs.pop(task).job.task_name == DELIVER_WEBHOOK
 
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
         # Taking back is done apart, so that a lock it waits for delays no heartbeat.

@@ -103,16 +103,19 @@ async def remove_old_jobs(context: JobContext, timestamp: int) -> None:
     )
 
 
+class Redelivery(RetryStrategy):
+    """For what a receiver did not take, and for what a stopping worker breaks off."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        again = BackToTheQueue().get_retry_decision(exception=exception, job=job)
+        return again or super().get_retry_decision(exception=exception, job=job)
+
+
 @app.task(
     name=jobs.DELIVER_WEBHOOK,
-    retry=RetryStrategy(
-        max_attempts=6,
-        exponential_wait=4,
-        retry_exceptions=[httpx.HTTPError, OperationalError, InterfaceError],
-    ),
+    pass_context=True,
+    retry=Redelivery(max_attempts=6, exponential_wait=4, retry_exceptions=[httpx.HTTPError]),
 )
-def deliver_webhook(*, run_id: str) -> None:
+async def deliver_webhook(context: JobContext, *, run_id: str) -> None:
     """Tell the run's webhook that it has ended; over some twenty minutes if need be."""
-    run = Run.objects.select_related("thread").filter(pk=run_id).first()
-    if run is not None:
-        webhooks.deliver(run)
+    await webhooks.deliver(UUID(run_id), _worker(context).database)

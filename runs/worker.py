@@ -75,7 +75,7 @@ class Worker:
         self.store = store
         self.events = events
         self.lease = Lease(conf.SKEINO_HEARTBEAT_SECONDS)
-        self._database = database
+        self.database = database
         self._graphs: dict[str, Pregel] = {}
         self._executions: dict[UUID, Execution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,7 +109,7 @@ class Worker:
 
     async def start(self, run_id: UUID) -> None:
         """See ``Run.objects.enqueue``. Not in a node's thread: they may all be taken."""
-        await self._database.call(Run.objects.enqueue, run_id)
+        await self.database.call(Run.objects.enqueue, run_id)
 
     async def _carry_out(self, execution: Execution) -> str:
         # Half done, an end or a return would leave the run to nobody until somebody misses it.
@@ -180,11 +180,11 @@ class Worker:
 
     async def _persistently(self, verb: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a verb that a second call does no harm, until the database has answered."""
-        return await persistently(partial(self._database.call, verb, *args, **kwargs))
+        return await persistently(partial(self.database.call, verb, *args, **kwargs))
 
     async def take_back(self) -> list[int]:
         """Queue the runs of lost workers again; returns their jobs."""
-        return await self._database.call(jobs.take_back, conf.SKEINO_HEARTBEAT_SECONDS)
+        return await self.database.call(jobs.take_back, conf.SKEINO_HEARTBEAT_SECONDS)
 
     async def _claim(self, run_id: UUID) -> dict[str, Any] | None:
         """Claim the run; if that fails, or this is cancelled meanwhile, give back what was claimed."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +10,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -15,14 +18,18 @@ from pytest_django import Settings
 
 from runs import tasks, webhooks
 from runs.addresses import AddressRefused
+from runs.connections import DatabaseThreads
 from runs.deliveries import MAX_ERROR
 from runs.exceptions import NoWebhook
 from runs.models import Run, WebhookDelivery
-from tests.runs.engine import at_once, submit
+from tests.runs.engine import asubmit, at_once, submit, working
+from tests.runs.engine import ended as run_ended
 from tests.runs.many import finished_runs
 from tests.tasks import execute_task
 
 pytestmark = pytest.mark.usefixtures("engine_db")
+
+PATIENCE = 10.0  # seconds
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +68,14 @@ def ended(url: str) -> Run:
     return Run.objects.get(pk=run_id)
 
 
+def deliver(run: Run) -> None:
+    database = DatabaseThreads(1)
+    try:
+        asyncio.run(webhooks.deliver(run.pk, database))
+    finally:
+        database.close()
+
+
 def told(run: Run) -> list[tuple[int, int | None, str]]:
     return list(WebhookDelivery.objects.filter(run=run).values_list("number", "status", "error"))
 
@@ -70,8 +85,8 @@ def test_each_attempt_is_kept_with_its_answer() -> None:
         run = ended(url)
         for _ in range(2):
             with pytest.raises(httpx.HTTPStatusError):
-                tasks.deliver_webhook(run_id=str(run.pk))
-        tasks.deliver_webhook(run_id=str(run.pk))
+                deliver(run)
+        deliver(run)
     assert told(run) == [(1, 503, ""), (2, 302, ""), (3, 204, "")]
     deliveries = WebhookDelivery.objects.order_by("number")
     assert [delivery.succeeded for delivery in deliveries] == [False, False, True]
@@ -84,17 +99,44 @@ def test_what_got_no_answer_is_kept_with_its_error() -> None:
         pass  # there is nobody any more
     run = ended(url)
     with pytest.raises(httpx.ConnectError):
-        webhooks.deliver(run)
+        deliver(run)
     [(number, status, error)] = told(run)
     assert (number, status) == (1, None)
     assert error.startswith("ConnectError: ")
+
+
+def test_one_that_is_not_answered_in_time_may_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "TIMEOUT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        run = ended(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        with pytest.raises(httpx.TimeoutException):
+            deliver(run)
+    assert told(run) == [(1, None, "TimeoutException: No answer within 0.2 s")]
+
+
+@pytest.mark.usefixtures("engine")
+async def test_runs_do_not_wait_for_receivers(settings: Settings) -> None:
+    settings.SKEINO_WORKER_CONCURRENCY, settings.SKEINO_WORKER_SHUTDOWN_SECONDS = 1, 0.05
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        first = await sync_to_async(ended)(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        await sync_to_async(first.redeliver)()
+        async with working():
+            async with asyncio.timeout(PATIENCE):
+                while not await WebhookDelivery.objects.aexists():
+                    await asyncio.sleep(0.01)
+            await run_ended(await asubmit("slow", input={"text": "0"}))
+            assert await sync_to_async(told)(first) == [(1, None, "")]
+    # It was broken off, and will be told again.
+    assert await sync_to_async(told)(first) == [(1, None, "The worker stopped meanwhile.")]
+    job = await ProcrastinateJob.objects.aget()
+    assert (job.task_name, job.status) == ("runs.deliver_webhook", "todo")
 
 
 def test_an_address_that_is_refused_is_kept(settings: Settings) -> None:
     settings.SKEINO_WEBHOOK_ALLOW_PRIVATE = False
     run = ended("http://127.0.0.1:9/")
     with pytest.raises(AddressRefused):
-        webhooks.deliver(run)
+        deliver(run)
     assert told(run) == [(1, None, "AddressRefused: The webhook's address is private.")]
 
 
