@@ -61,9 +61,9 @@ async def _posted(run: Run) -> httpx.Response:
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             request = await asyncio.get_running_loop().run_in_executor(_threads, _request, run)
-            async with httpx.AsyncClient(timeout=None, trust_env=False, verify=_tls()) as client:
+            async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False, verify=_tls()) as client:
                 return await client.send(client.build_request("POST", **request), stream=True)
-    except TimeoutError as exc:
+    except (TimeoutError, httpx.TimeoutException) as exc:
         raise httpx.TimeoutException(f"No answer within {TIMEOUT_SECONDS} s") from exc
 
 
