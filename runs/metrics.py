@@ -16,6 +16,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from psycopg_pool import AsyncConnectionPool
 
+from runs.events.follower import Event
+
 RUNS_FINISHED = Counter("skeino_runs_finished", "Runs that this process has ended.", ["status"])
 RUN_SECONDS = Histogram(
     "skeino_run_duration_seconds",
@@ -38,11 +40,11 @@ for _status in ("idle", "interrupted", "error"):
     THREADS_SETTLED.labels(_status)
 
 
-def count_end(status: str, thread_status: str, data: Iterable[str]) -> None:
-    """A run has ended and left its thread so; the last events of its log, which hold this, are written."""
+def count_end(status: str, thread_status: str, events: Iterable[Event]) -> None:
+    """A run has ended and left its thread so, and the last events of its log are written."""
     RUNS_FINISHED.labels(status).inc()
     count_left(thread_status)
-    count_written(data)
+    count_written(event.data for event in events)
 
 
 def count_left(thread_status: str) -> None:

@@ -157,8 +157,8 @@ class Run(models.Model):
             *_, found = [execute(*statement) for statement in statements.finish(self, ending, timezone.now())]
             if not found:
                 raise RunLost(self.pk)
-            data = [event.data for event in ending.events()]
-            transaction.on_commit(partial(metrics.count_end, ending.status, found[0]["status"], data))
+            left = found[0]["status"]
+            transaction.on_commit(partial(metrics.count_end, ending.status, left, ending.events()))
 
     @transaction.atomic
     def cancel(self, action: CancelAction = CancelAction.INTERRUPT) -> bool:

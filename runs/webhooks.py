@@ -9,7 +9,7 @@ import socket
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -59,7 +59,7 @@ async def deliver(run_id: UUID, database: DatabaseThreads) -> None:
 async def _posted(run: Run) -> httpx.Response:
     """The receiver's answer, without its body. Redirects are not followed: nobody has checked where to."""
     try:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):  # in all: httpx counts from one byte to the next
             request = await asyncio.get_running_loop().run_in_executor(_threads, _request, run)
             async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False, verify=_tls()) as client:
                 return await client.send(client.build_request("POST", **request), stream=True)
@@ -67,7 +67,7 @@ async def _posted(run: Run) -> httpx.Response:
         raise httpx.TimeoutException(f"No answer within {TIMEOUT_SECONDS} s") from exc
 
 
-@lru_cache
+@cache
 def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 

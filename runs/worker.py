@@ -54,7 +54,6 @@ logger = logging.getLogger(__name__)
 
 # In which models' verbs are called, each on a connection of its own.
 DATABASE_THREADS = 2
-NEVER = 10**9  # seconds
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -148,7 +147,7 @@ class Worker:
         if not (found := await persistently(statements.transact, self._pool, finish)):
             raise RunLost(execution.run.pk)
         thread_status = str(found[0]["status"])
-        metrics.count_end(ending.status, thread_status, [event.data for event in ending.events()])
+        metrics.count_end(ending.status, thread_status, ending.events())
         return thread_status
 
     def look_at(self, run_id: UUID) -> None:
@@ -274,7 +273,7 @@ def _queue_worker(worker: Worker, wait: bool) -> QueueWorker:
         # One that has found no more jobs lets those that it has end.
         "shutdown_graceful_timeout": conf.SKEINO_WORKER_SHUTDOWN_SECONDS if wait else None,
         "update_heartbeat_interval": conf.SKEINO_HEARTBEAT_SECONDS / 3,
-        "stalled_worker_timeout": NEVER,  # to forget them is for who takes back their jobs
+        "stalled_worker_timeout": 10**9,  # never: those are forgotten by who takes back their jobs
         "abort_job_polling_interval": conf.SKEINO_QUEUE_POLL_SECONDS,
         "additional_context": {"worker": worker},
         "runs": worker,

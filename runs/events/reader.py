@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncIterator
+from itertools import chain
 from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,7 +18,7 @@ from psycopg import sql
 from runs import metrics
 from runs.conf import conf
 from runs.connections import direct, pooled
-from runs.events import END, VOID
+from runs.events import END
 from runs.events.follower import NEVER, Event, Follower
 from runs.events.notifications import CHANNEL, news_of, run_of
 from runs.events.statements import SELECT_EVENTS
@@ -53,9 +54,9 @@ async def follow(
 ) -> AsyncIterator[list[Event]]:
     """The run's events after number ``after``, in order and as they come, until the run has ended.
 
-    Yields them in lists of what is there, and an empty list after each ``silence`` seconds without any.
-    ``new_since``: when the run was not submitted yet, by this process's monotonic clock. What it writes is
-    told, so there is nothing to read at first.
+    Yields them in lists of what is there, and an empty list after each ``silence`` seconds without any. Of a
+    run that was not submitted yet at ``new_since`` (``time.monotonic``) only that is read which it told
+    before this process listened.
     A run that is gone, or finished without a log, ends at once. Raises StreamsClosed when the process stops
     before the run's end.
     """
@@ -239,9 +240,8 @@ class _Reader:
             self._wake.set()
 
     def _all_have_news(self) -> None:
-        for followers in self._followers.values():
-            for follower in followers:
-                follower.has_news = True
+        for follower in chain.from_iterable(self._followers.values()):
+            follower.has_news = True
         self._wake.set()
 
     async def _serve(self) -> None:
@@ -258,12 +258,7 @@ class _Reader:
             await self._read([f for f in self._wanting() if f.has_news])
 
     def _wanting(self) -> list[Follower]:
-        return [
-            follower
-            for followers in self._followers.values()
-            for follower in followers
-            if follower.is_waiting
-        ]
+        return [follower for follower in chain.from_iterable(self._followers.values()) if follower.is_waiting]
 
     async def _read(self, followers: list[Follower]) -> None:
         if not followers:
@@ -273,8 +268,8 @@ class _Reader:
             follower.has_news = False
         connection = await self._connected()
         columns = zip(*((f.run_id, after, f.only_end) for f, after in asked), strict=True)
-        limits = [END, VOID, EVENTS_PER_READ, SIZE_PER_READ]
-        rows = await connection.execute(SELECT_EVENTS, [*map(list, columns), *limits])
+        parameters = [*map(list, columns), EVENTS_PER_READ, SIZE_PER_READ]
+        rows = await connection.execute(SELECT_EVENTS, parameters)
         found: dict[int, list[Event] | None] = {}
         for position, seq, event, data, is_active in await rows.fetchall():
             if seq is not None:

@@ -114,11 +114,7 @@ async def test_who_waits_for_a_run_is_answered_though_connections_were_lost_mean
                 asyncio.create_task(browser.post(f"/threads/{thread}/runs", json=body)) for thread in threads
             ]
             await folder.await_line("second", times=len(threads))
-            with psycopg.connect(database, autocommit=True) as server:
-                server.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND application_name = 'skeino web'"
-                )
+            end_connections(database)
             folder.open("gate")
         answers = [await answer for answer in asked]
     assert [(answer.status_code, answer.json()["status"]) for answer in answers] == [(200, "success")] * 4
@@ -133,11 +129,16 @@ def test_a_socket_is_served_though_the_connection_of_one_before_was_lost(
     for _ in range(2):
         with connect(path) as socket:
             assert json.loads(socket.recv(PATIENCE))["event"] == "metadata"
-        with psycopg.connect(database, autocommit=True) as server:
-            server.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND application_name = 'skeino web'"
-            )
+        end_connections(database)
+
+
+def end_connections(database: str) -> None:
+    """Those of the web process, from the server's side."""
+    with psycopg.connect(database, autocommit=True) as server:
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'skeino web'"
+        )
 
 
 def waiting_for_locks(database: str) -> int:
